@@ -1,0 +1,85 @@
+"""Gradients as values: `grad`, beside `Tensor.backward`, which stores them. And the switches, under PyTorch's roof."""
+
+from minigrad.backend import array_module, as_array
+from minigrad.graph import Handle, Op, sweep
+from minigrad.modes import detect_anomaly, enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+
+__all__ = ["detect_anomaly", "enable_grad", "grad", "is_grad_enabled", "no_grad", "set_grad_enabled"]
+
+
+class HookHandle:
+    """What `register_hook` returns."""
+
+    def __init__(self, hooks, hook):
+        self.hooks = hooks
+        hooks[id(self)] = hook
+
+    def remove(self):
+        """Take the hook off."""
+        self.hooks.pop(id(self), None)
+
+
+def array_of(value):
+    """The array of a Tensor; an array as it is."""
+    return value.array if isinstance(value, Handle) else value
+
+
+def cotangent(name, tensor, gradient, create_graph):
+    """What a sweep from `tensor` starts with: `gradient`, checked, or 1 for a single element."""
+    array = tensor.array
+    if tensor.node is None:
+        raise RuntimeError(f"{name}: this tensor carries no graph; make its inputs with requires_grad=True, and compute it "
+                           "outside no_grad()")
+    if gradient is None:
+        if array.size != 1:
+            raise RuntimeError(f"{name}: the output has shape {array.shape}, not one element; reduce it (.sum(), .mean()) "
+                               "or pass the gradient to start from")
+        gradient = array_module(array).ones_like(array)
+    elif tuple(gradient.shape) != array.shape:
+        raise RuntimeError(f"{name}: the gradient has shape {tuple(gradient.shape)} and the output {array.shape}; give one "
+                           "of the output's shape")
+    if create_graph:
+        return gradient if isinstance(gradient, Handle) else Op.wrap(gradient)
+    return array_of(gradient)
+
+
+def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False):
+    """The gradients of `outputs`, weighed by `grad_outputs`, with respect to `inputs`: a tuple, one an input.
+
+    Nothing is stored in `.grad`, and only the nodes between the two are visited. `create_graph` makes the results
+    differentiable. RuntimeError where an input has no part in the outputs, unless `allow_unused`: None then.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor(3.0, requires_grad=True)
+    >>> slope, = grad(x ** 3, x, create_graph=True)
+    >>> slope, grad(slope, x)
+    (tensor(27., grad_fn=<Mul>), (tensor(18.),))
+    """
+    outputs, inputs = _several(outputs), _several(inputs)
+    weights = [None] * len(outputs) if grad_outputs is None else _several(grad_outputs)
+    if len(weights) != len(outputs):
+        raise ValueError(f"grad: {len(weights)} grad_outputs for {len(outputs)} outputs; give one an output")
+    for position, x in enumerate(inputs):
+        if x.node is None:
+            raise RuntimeError(f"grad: input {position} does not require grad; call requires_grad_() on it before it is "
+                               "used")
+    seeds = [cotangent("grad", y, weight, create_graph) for y, weight in zip(outputs, weights)]
+    found = sweep([y.node for y in outputs], seeds, {x.node for x in inputs},
+                  create_graph if retain_graph is None else retain_graph, create_graph)
+    return tuple(_result(position, x, found.get(x.node), allow_unused) for position, x in enumerate(inputs))
+
+
+def _several(x):
+    return (x,) if isinstance(x, Handle) or x is None else tuple(x)
+
+
+def _result(position, x, g, allow_unused):
+    if g is None:
+        if allow_unused:
+            return None
+        raise RuntimeError(f"grad: input {position}, of shape {x.array.shape}, has no part in the outputs; check the "
+                           "computation, or pass allow_unused=True to get None")
+    if isinstance(g, Handle):
+        return g if g.array.dtype == x.array.dtype else g.to(x.array.dtype)
+    g = as_array(g, x.array.dtype)
+    return Op.wrap(g if g.base is None else g.copy())

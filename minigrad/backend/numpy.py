@@ -1,0 +1,62 @@
+"""What NumPy does its own way: the CPU's half of the list of differences (see `cuda.py` for the other half)."""
+
+import numpy
+
+NAME = "cpu"
+
+
+def scatter_add(out, index, values):
+    """out[index] += values, adding repeatedly where `index` repeats."""
+    numpy.add.at(out, index, values)
+
+
+def to_host(array):
+    """The array as NumPy has it: itself."""
+    return array
+
+
+def einsum(spec, *operands):
+    """numpy.einsum along the contraction order that `optimize` finds, which turns most of it into GEMMs."""
+    return numpy.einsum(spec, *operands, optimize=len(operands) > 1)
+
+
+def synchronize():
+    """Nothing to wait for: NumPy's calls return when their work is done."""
+
+
+# Rational approximations of W. J. Cody, "Rational Chebyshev approximations for the error function", Math. Comp. 23
+# (1969), as in the public CALERF: numerator and denominator, highest power first, for |x| <= 0.46875 in x**2 (A/B), for
+# |x| <= 4 in |x| (C/D, erfc), and beyond in 1/x**2 (P/Q, erfc). Relative error below 6e-19 each.
+_A = (1.85777706184603153e-1, 3.16112374387056560e00, 1.13864154151050156e02, 3.77485237685302021e02,
+      3.20937758913846947e03)
+_B = (1.0, 2.36012909523441209e01, 2.44024637934444173e02, 1.28261652607737228e03, 2.84423683343917062e03)
+_C = (2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594e00, 6.61191906371416295e01,
+      2.98635138197400131e02, 8.81952221241769090e02, 1.71204761263407058e03, 2.05107837782607147e03,
+      1.23033935479799725e03)
+_D = (1.0, 1.57449261107098347e01, 1.17693950891312499e02, 5.37181101862009858e02, 1.62138957456669019e03,
+      3.29079923573345963e03, 4.36261909014324716e03, 3.43936767414372164e03, 1.23033935480374942e03)
+_P = (1.63153871373020978e-2, 3.05326634961232344e-1, 3.60344899949804439e-1, 1.25781726111229246e-1,
+      1.60837851487422766e-2, 6.58749161529837803e-4)
+_Q = (1.0, 2.56852019228982242e00, 1.87295284992346047e00, 5.27905102951428412e-1, 6.05183413124413191e-2,
+      2.33520497626869185e-3)
+
+
+def _horner(coefficients, x):
+    y = coefficients[0]
+    for c in coefficients[1:]:
+        y = y * x + c
+    return y
+
+
+def erf(x):
+    """The error function, which NumPy lacks, to the last digits of float64. The dtype is kept."""
+    y = numpy.abs(x, dtype=numpy.float64)
+    near = numpy.minimum(y, 0.46875) ** 2
+    middle = numpy.clip(y, 0.46875, 4.0)
+    far = 1.0 / numpy.clip(y, 4.0, 30.0) ** 2  # beyond 6 it is 1 in float64
+    small = numpy.minimum(y, 0.46875) * _horner(_A, near) / _horner(_B, near)
+    tail = numpy.exp(-numpy.minimum(y, 30.0) ** 2)
+    mid = 1.0 - tail * _horner(_C, middle) / _horner(_D, middle)
+    big = 1.0 - tail * numpy.sqrt(far) * (0.56418958354775629 - far * _horner(_P, far) / _horner(_Q, far))
+    result = numpy.where(y <= 0.46875, small, numpy.where(y <= 4.0, mid, big))
+    return numpy.copysign(numpy.where(y == y, result, y), x).astype(x.dtype)

@@ -1,0 +1,264 @@
+"""Autograd with no mathematics in it: nodes, the reverse sweep, and the switches around it.
+
+Start here. An `Op` is a rule for arrays: `forward` makes an output, `backward` maps the output's cotangent to the
+inputs'. Applied to `Handle`s (the base of `Tensor`), the op object itself becomes the graph's node for that output.
+The graph points one way only, Handle -> Node -> parent Nodes, so it is acyclic and dies with its last reference.
+
+Creation order is a topological order: every node carries a tick of one counter, and `sweep` visits what it can reach
+from high ticks to low. Backward rules are written with operators and library functions that work on arrays and on
+Tensors alike, so the same rule gives first derivatives (arrays flow) and, under `create_graph`, derivatives that can be
+differentiated again (Tensors flow). This is reverse-mode differentiation as in Griewank & Walther, *Evaluating
+Derivatives*, 2nd ed., ch. 3.
+"""
+
+import weakref
+from operator import attrgetter
+from sys import getrefcount
+
+from minigrad import anomaly
+from minigrad.backend import as_array, integer_promoted
+from minigrad.modes import mode
+from minigrad.writes import Writes, tick, touch
+
+OUT = -1
+"""In `Op.keep`: the op's own output."""
+
+
+class Handle:
+    """An array, the node that made it, and its gradient: what a Tensor is before it has any methods."""
+
+    __slots__ = ("array", "node", "grad", "__weakref__")
+
+
+class Node:
+    """A vertex of the graph. `parents` aligns with the op's inputs (None where no gradient goes)."""
+
+    __slots__ = ("parents", "order", "hooks")
+
+
+class Leaf(Node):
+    """Where gradients arrive. Holds its Tensor weakly, so that a graph never keeps a parameter alive."""
+
+    __slots__ = ("tensor",)
+
+    def __init__(self, tensor):
+        self.tensor, self.parents, self.order, self.hooks = weakref.ref(tensor), (), 0, None
+
+    def accumulate(self, g, owned):
+        """Add g to the tensor's `.grad`; store it as it is only where nobody else can hold it (`owned`)."""
+        tensor = self.tensor()
+        if tensor is None:
+            return
+        array = tensor.array
+        if g.shape != array.shape:
+            raise RuntimeError(f"backward: a gradient of shape {g.shape} reached a tensor of shape {array.shape}; "
+                               "the backward rule of an op that uses it returns the wrong shape")
+        if tensor.grad is not None:
+            have = tensor.grad
+            if isinstance(g, Handle) or have.node is not None:
+                tensor.grad = have + g
+            else:
+                touch(have.array)
+                have.array += g
+        elif isinstance(g, Handle):
+            tensor.grad = g if g.array.dtype == array.dtype else g.to(array.dtype)
+        else:
+            g = as_array(g, array.dtype)
+            tensor.grad = Op.wrap(g if owned else g.copy())
+
+
+class Op(Node):
+    """A differentiable function of arrays, and, once applied to Tensors, the node that remembers the application.
+
+    Subclasses define `forward(*arrays) -> array` and `backward(g, *kept) -> tuple`, one entry an input, None where
+    there is no gradient. `keep` names the input positions (or `OUT`) whose arrays backward receives; nothing else
+    stays alive. Stash on `self` only shapes, masks and indices: whatever varies smoothly with an input must come
+    through `keep`, or the second derivative is silently wrong. `self.needs[i]` tells whether input i wants a gradient.
+
+    >>> import minigrad
+    >>> class Cube(Op):
+    ...     keep = (0,)
+    ...     def forward(self, x): return x * x * x
+    ...     def backward(self, g, x): return 3 * g * x * x,
+    >>> x = minigrad.tensor([2.0], requires_grad=True)
+    >>> slope, = minigrad.autograd.grad(Cube()(x), x, minigrad.ones(1), create_graph=True)
+    >>> slope, minigrad.autograd.grad(slope, x, minigrad.ones(1))
+    (tensor([12.], grad_fn=<Mul>), (tensor([12.]),))
+    """
+
+    __slots__ = ("kept", "needs", "line", "__dict__")
+    keep = ()
+    fix = "check the inputs' shapes and dtypes"  # the end of this op's error message
+    wrap = None  # array -> Tensor; tensor.py sets it, so that nothing here imports upward
+
+    def forward(self, *arrays):
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def backward(self, g, *kept):
+        raise NotImplementedError(f"{type(self).__name__} has no derivative")
+
+    def __call__(self, *inputs):
+        arrays, parents, boxed, live = [], [], False, False
+        for x in inputs:
+            if isinstance(x, Handle):
+                boxed = True
+                node = x.node
+                if node is not None:
+                    live = True
+                parents.append(node)
+                arrays.append(x.array)
+            else:
+                parents.append(None)
+                arrays.append(x)
+        try:
+            out = self.forward(*arrays)
+        except (ValueError, TypeError, IndexError, ZeroDivisionError) as error:
+            raise self.explain(error, arrays) from None
+        if not boxed:
+            return out
+        if out.dtype.char == "d":
+            out = integer_promoted(self.forward, out, arrays)
+        if mode.anomaly:
+            self.line = anomaly.check_forward(self, out, arrays)
+        tensor = Op.wrap(out)
+        if live and mode.grad:
+            self.parents = parents
+            self.order = tick()
+            self.hooks = None
+            if self.keep:
+                arrays.append(tensor.array)  # so that keep = (OUT,) finds it at -1
+                self.kept = [arrays[i] for i in self.keep]
+            else:
+                self.kept = ()
+            tensor.node = self
+        return tensor
+
+    def explain(self, error, arrays):
+        """The one-line error for a forward that failed: the op, what is wrong, the inputs, the fix."""
+        name, reason = type(self).__name__, " ".join(str(error).split())
+        if reason.startswith(f"{name}:"):
+            return error
+        kind = next(k for k in (IndexError, TypeError, ValueError, ZeroDivisionError) if isinstance(error, k))
+        given = ", ".join(f"{a.dtype}{tuple(a.shape)}" if hasattr(a, "shape") else repr(a)[:40] for a in arrays)
+        return kind(f"{name}: {reason}; inputs: {given}; fix: {self.fix}")
+
+    def __repr__(self):
+        return f"<{type(self).__name__}>"
+
+
+def _check_unwritten(node):
+    for slot, array in zip(node.keep, node.kept):
+        if Writes.after(node.order, array):
+            which = "its output" if slot == OUT else f"its input {slot}"
+            raise RuntimeError(f"backward through {type(node).__name__}: {which}, a tensor of shape "
+                               f"{tuple(array.shape)}, was changed in place after the forward pass; clone() it before "
+                               "the change, or change it after backward()")
+
+
+def _alone():
+    """What `getrefcount` says, in a loop like that of `sweep`, of a result that nobody but the loop holds."""
+    grads = {}
+    for parent, result in zip((None,), (object(),)):
+        grads[parent] = result
+        return getrefcount(result)
+
+
+_ALONE = _alone()
+
+
+def _reachable(roots, targets):
+    """The nodes that a sweep visits, latest first: all below `roots`, or only those on a way to `targets`."""
+    seen = {node for node in roots if node is not None}
+    stack = list(seen)
+    while stack:
+        node = stack.pop()
+        if node.parents is None:
+            raise RuntimeError(f"backward through {type(node).__name__}: this graph was already used and freed; pass "
+                               "retain_graph=True to the first backward, or run the forward pass again")
+        for parent in node.parents:
+            if parent is not None and parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    order = sorted(seen, key=attrgetter("order"), reverse=True)
+    if targets is None:
+        return order, seen
+    wanted = set(targets)
+    for node in reversed(order):
+        if not wanted.isdisjoint(node.parents):
+            wanted.add(node)
+    return [node for node in order if node in wanted], wanted
+
+
+def sweep(roots, cotangents, targets=None, retain_graph=False, create_graph=False):
+    """The reverse sweep: carry `cotangents` from the nodes `roots` down to the leaves, or to the nodes `targets`.
+
+    Without targets the leaves' tensors accumulate into `.grad`; with them, a dict node -> cotangent comes back.
+    """
+    order, wanted = _reachable(roots, targets)
+    grads, owned, found = {}, set(), {}
+    for node, g in zip(roots, cotangents):
+        grads[node] = grads[node] + g if node in grads else g
+    for node in order:
+        g = grads.pop(node, None)
+        if g is None:
+            continue
+        if node.hooks:
+            g = _run_hooks(node, g)
+            owned.discard(node)  # a hook may have kept what it was shown
+        if targets is not None and node in targets:
+            found[node] = g
+        parents = node.parents
+        if not parents:
+            if targets is None:
+                node.accumulate(g, node in owned)
+            continue
+        if len(parents) > 1:
+            node.needs = [parent in wanted for parent in parents]
+        if targets is not None and wanted.isdisjoint(parents):
+            continue
+        if node.order < Writes.latest:
+            _check_unwritten(node)
+        if create_graph:
+            kept = [_tie(node, slot, array) for slot, array in zip(node.keep, node.kept)]
+            results = node.backward(g, *kept)
+        else:
+            results = node.backward(g, *node.kept)
+        if mode.anomaly:
+            anomaly.check_backward(node, g, results)
+        if not retain_graph:
+            node.parents = node.kept = None
+        if len(results) != len(parents):
+            raise RuntimeError(f"{type(node).__name__}.backward returned {len(results)} gradients for "
+                               f"{len(parents)} inputs; return one an input, None where there is none")
+        for parent, result in zip(parents, results):
+            if result is None or parent not in wanted:
+                continue
+            if parent not in grads:
+                grads[parent] = result
+                # A result that no one else holds, and that is no view, belongs to the sweep.
+                if not create_graph and result.base is None and getrefcount(result) == _ALONE:
+                    owned.add(parent)
+            elif parent in owned and not create_graph and grads[parent].dtype == result.dtype:
+                grads[parent] += result  # not `have += result`: 0-d NumPy results are immutable
+            else:
+                grads[parent] = grads[parent] + result
+                owned.add(parent)
+    return found
+
+
+def _tie(node, slot, array):
+    """A kept array as a Tensor that hangs on the graph where it came from, for a sweep that is itself recorded."""
+    parent = node if slot == OUT else node.parents[slot]
+    if parent is None:
+        return array
+    tensor = Op.wrap(array)
+    tensor.node = parent
+    return tensor
+
+
+def _run_hooks(node, g):
+    for hook in list(node.hooks.values()):
+        result = hook(g if isinstance(g, Handle) else Op.wrap(g))
+        if result is not None:
+            g = result if isinstance(g, Handle) or not isinstance(result, Handle) else result.array
+    return g

@@ -1,0 +1,93 @@
+"""In-place changes: allowed on tensors that carry no graph, and declared to the graphs that still need the old values."""
+
+from minigrad import random
+from minigrad.backend import array_module
+from minigrad.graph import Handle, Op
+from minigrad.modes import mode
+from minigrad.ops.index import plain_index
+from minigrad.writes import touch
+
+
+class InPlace(Handle):
+    """The part of Tensor that writes. Each method returns the tensor."""
+
+    __slots__ = ()
+
+    def _writable(self, name):
+        """The array, declared as about to change; RuntimeError where a graph hangs on it."""
+        if self.node is not None and (mode.grad or isinstance(self.node, Op)):
+            raise RuntimeError(f"{name}: this tensor of shape {self.array.shape} carries a graph, which an in-place change "
+                               "would falsify; build a new tensor (where, cat, stack), change a .detach().clone(), or, "
+                               "for a parameter, change it inside `with no_grad():`")
+        touch(self.array)
+        return self.array
+
+    def _assign(self, name, index, value):
+        array = self._writable(name)
+        if isinstance(value, Handle):
+            if value.node is not None and mode.grad:
+                raise RuntimeError(f"{name}: the value carries a graph, which an assignment would cut; assign "
+                                   "value.detach(), or build the result with where, cat or stack")
+            value = value.array
+        try:
+            array[index] = value
+        except (ValueError, IndexError, TypeError) as error:
+            raise type(error)(f"{name}: {error}; the tensor is {array.dtype}{array.shape}, the value "
+                              f"{getattr(value, 'dtype', type(value).__name__)}{getattr(value, 'shape', '')}; fix: "
+                              "give an index inside the tensor and a value that broadcasts to it") from None
+        return self
+
+    def __setitem__(self, index, value):
+        self._assign("setitem", plain_index(index), value)
+
+    def fill_(self, value):
+        """Every element = value."""
+        return self._assign("fill_", ..., value)
+
+    def zero_(self):
+        """Every element = 0."""
+        return self._assign("zero_", ..., 0)
+
+    def copy_(self, source):
+        """The elements of `source`, broadcast and cast."""
+        return self._assign("copy_", ..., source)
+
+    def add_(self, other, alpha=1):
+        """self + alpha * other."""
+        return self._assign("add_", ..., self.detach() + _plain(other) * alpha)
+
+    def sub_(self, other, alpha=1):
+        """self - alpha * other."""
+        return self._assign("sub_", ..., self.detach() - _plain(other) * alpha)
+
+    def mul_(self, other):
+        """self * other."""
+        return self._assign("mul_", ..., self.detach() * _plain(other))
+
+    def div_(self, other):
+        """self / other."""
+        return self._assign("div_", ..., self.detach() / _plain(other))
+
+    def lerp_(self, end, weight):
+        """self + weight * (end - self): the step of a moving average."""
+        return self._assign("lerp_", ..., self.detach() + (_plain(end) - self.detach()) * weight)
+
+    def clamp_(self, min=None, max=None):
+        """Between min and max."""
+        return self._assign("clamp_", ..., self.detach().clamp(min, max))
+
+    def normal_(self, mean=0.0, std=1.0):
+        """Draws of N(mean, std**2)."""
+        return self._assign("normal_", ..., random.normal(self.array, mean, std))
+
+    def uniform_(self, low=0.0, high=1.0):
+        """Draws between low and high."""
+        return self._assign("uniform_", ..., random.uniform(self.array, low, high))
+
+    def bernoulli_(self, p=0.5):
+        """1 with probability p, else 0."""
+        return self._assign("bernoulli_", ..., array_module(self.array).less(random.uniform(self.array, 0, 1), p))
+
+
+def _plain(value):
+    return value.detach() if isinstance(value, Handle) else value

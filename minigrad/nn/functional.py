@@ -1,0 +1,60 @@
+"""The layers as functions: PyTorch's `nn.functional`, on the operations of `minigrad.ops`."""
+
+from minigrad import ops, random
+from minigrad.autograd import array_of
+from minigrad.backend import array_module
+from minigrad.graph import Op
+from minigrad.ops import (cross_entropy, elu, gelu, l1_loss, leaky_relu, linear, log_softmax, mse_loss, nll_loss, pad, relu,
+                          sigmoid, silu, smooth_l1_loss, softmax, softplus, tanh)
+from minigrad.ops.loss import bce as binary_cross_entropy
+from minigrad.ops.loss import bce_with_logits as binary_cross_entropy_with_logits
+from minigrad.ops.norm import batch_norm, layer_norm
+
+__all__ = ["batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "dropout", "elu",
+           "embedding", "gelu", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax", "mse_loss", "nll_loss",
+           "normalize", "one_hot", "pad", "relu", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softplus", "tanh"]
+
+
+def dropout(x, p=0.5, training=True):
+    """Each element 0 with probability p, else divided by 1 - p, while training (Srivastava et al. 2014)."""
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout: p is {p}; a probability lies in 0..1")
+    if not training or p == 0:
+        return x
+    array = array_of(x)
+    kept = random.draw(array_module(array), "random", array.shape, array.dtype) >= p
+    return x * (kept.astype(array.dtype) * array.dtype.type(0.0 if p == 1 else 1.0 / (1.0 - p)))
+
+
+def embedding(index, weight):
+    """The rows of weight (num_embeddings, dim) at an int64 tensor of any shape; its shape gains the axis dim."""
+    array = array_of(index)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"embedding: the index is {array.dtype}; give int64 (.long())")
+    if array.size and (array.min() < 0 or array.max() >= weight.shape[0]):
+        raise IndexError(f"embedding: the index reaches from {array.min()} to {array.max()}; rows go from 0 to "
+                         f"{weight.shape[0] - 1}")
+    return ops.getitem(weight, array)
+
+
+def one_hot(labels, num_classes=-1):
+    """int64 labels of any shape as rows of zeros with a one at the label: shape (..., num_classes), int64.
+
+    >>> from minigrad import tensor
+    >>> one_hot(tensor([0, 2]), 3)
+    tensor([[1, 0, 0],
+            [0, 0, 1]])
+    """
+    array = array_of(labels)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"one_hot: the labels are {array.dtype}; give int64 (.long())")
+    count = int(array.max()) + 1 if num_classes == -1 and array.size else num_classes
+    if array.size and (array.min() < 0 or array.max() >= count):
+        raise ValueError(f"one_hot: the labels reach from {array.min()} to {array.max()}; {count} classes hold 0 to "
+                         f"{count - 1}")
+    return Op.wrap((array[..., None] == array_module(array).arange(count)).astype("int64"))
+
+
+def normalize(x, p=2.0, dim=1, eps=1e-12):
+    """x divided by its p-norm along `dim`, or by eps where the norm is smaller."""
+    return x / ops.clamp(ops.norm(x, p, dim, True), eps)

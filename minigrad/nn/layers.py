@@ -1,0 +1,207 @@
+"""Layers with parameters, and the containers and reshapers between them."""
+
+from minigrad import create, ops
+from minigrad.nn import functional as F
+from minigrad.nn import init
+from minigrad.nn.module import Module, Parameter
+
+
+class Identity(Module):
+    """What goes in comes out; any arguments are ignored."""
+
+    def __init__(self, *args, **options):
+        super().__init__()
+
+    def forward(self, x):
+        return x
+
+
+class Linear(Module):
+    """y = x W.T + b: (..., in_features) to (..., out_features). weight (out, in), bias (out,)."""
+
+    def __init__(self, in_features, out_features, bias=True, device=None, dtype=None):
+        super().__init__()
+        self.in_features, self.out_features = in_features, out_features
+        self.weight = Parameter(create.empty(out_features, in_features, device=device, dtype=dtype))
+        self.bias = Parameter(create.empty(out_features, device=device, dtype=dtype)) if bias else None
+        init.torch_default_(self.weight, self.bias)
+
+    def forward(self, x):
+        return F.linear(x, self.weight, self.bias)
+
+    def extra_repr(self):
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+class Embedding(Module):
+    """A table of vectors: int64 (...) to (..., embedding_dim). weight (num_embeddings, embedding_dim), drawn from N(0, 1)."""
+
+    def __init__(self, num_embeddings, embedding_dim, device=None, dtype=None):
+        super().__init__()
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.weight = Parameter(create.randn(num_embeddings, embedding_dim, device=device, dtype=dtype))
+
+    def forward(self, index):
+        return F.embedding(index, self.weight)
+
+    def extra_repr(self):
+        return f"{self.num_embeddings}, {self.embedding_dim}"
+
+
+class LayerNorm(Module):
+    """Each sample normalised over its last axes, whose sizes are `normalized_shape` (Ba, Kiros & Hinton 2016)."""
+
+    def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True, device=None, dtype=None):
+        super().__init__()
+        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.eps = eps
+        options = {"device": device, "dtype": dtype}
+        self.weight = Parameter(create.ones(self.normalized_shape, **options)) if elementwise_affine else None
+        self.bias = Parameter(create.zeros(self.normalized_shape, **options)) if elementwise_affine and bias else None
+
+    def forward(self, x):
+        return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self):
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.weight is not None}"
+
+
+class _BatchNorm(Module):
+    """Each channel (axis 1) normalised over the batch, or, in eval mode, by running statistics (Ioffe & Szegedy 2015).
+
+    `momentum` is the weight of the newest batch in the running statistics, None for the plain average of all.
+    """
+
+    ranks = ()
+
+    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True, device=None,
+                 dtype=None):
+        super().__init__()
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.affine, self.track_running_stats = affine, track_running_stats
+        options = {"device": device, "dtype": dtype}
+        self.weight = Parameter(create.ones(num_features, **options)) if affine else None
+        self.bias = Parameter(create.zeros(num_features, **options)) if affine else None
+        track = track_running_stats
+        self.register_buffer("running_mean", create.zeros(num_features, **options) if track else None)
+        self.register_buffer("running_var", create.ones(num_features, **options) if track else None)
+        self.register_buffer("num_batches_tracked", create.tensor(0, device=device) if track else None)
+
+    def forward(self, x):
+        if x.dim() not in self.ranks or x.shape[1] != self.num_features:
+            raise ValueError(f"{type(self).__name__}: the input has shape {x.shape}; it takes {self.num_features} channels "
+                             f"on axis 1 of {' or '.join(map(str, self.ranks))} axes")
+        momentum = self.momentum
+        if self.training and self.track_running_stats:
+            self.num_batches_tracked.add_(1)
+            if momentum is None:
+                momentum = 1.0 / self.num_batches_tracked.item()
+        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias,
+                            self.training or not self.track_running_stats, momentum, self.eps)
+
+    def extra_repr(self):
+        return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+                f"track_running_stats={self.track_running_stats}")
+
+
+class BatchNorm1d(_BatchNorm):
+    """Batch normalisation of (N, C) or (N, C, L)."""
+
+    ranks = (2, 3)
+
+
+class Dropout(Module):
+    """While training, each element 0 with probability p, the others divided by 1 - p."""
+
+    def __init__(self, p=0.5):
+        super().__init__()
+        if not 0 <= p <= 1:
+            raise ValueError(f"Dropout: p is {p}; a probability lies in 0..1")
+        self.p = p
+
+    def forward(self, x):
+        return F.dropout(x, self.p, self.training)
+
+    def extra_repr(self):
+        return f"p={self.p}"
+
+
+class Flatten(Module):
+    """Axes start_dim to end_dim as one; the batch axis stays."""
+
+    def __init__(self, start_dim=1, end_dim=-1):
+        super().__init__()
+        self.start_dim, self.end_dim = start_dim, end_dim
+
+    def forward(self, x):
+        return ops.flatten(x, self.start_dim, self.end_dim)
+
+    def extra_repr(self):
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Unflatten(Module):
+    """Axis `dim` as several axes of the given sizes."""
+
+    def __init__(self, dim, unflattened_size):
+        super().__init__()
+        self.dim, self.unflattened_size = dim, tuple(unflattened_size)
+
+    def forward(self, x):
+        return ops.unflatten(x, self.dim, self.unflattened_size)
+
+    def extra_repr(self):
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
+
+
+class Sequential(Module):
+    """Modules one after the other: Sequential(a, b) is x -> b(a(x)). Or from an OrderedDict of names and modules."""
+
+    def __init__(self, *modules):
+        super().__init__()
+        named = modules[0].items() if len(modules) == 1 and isinstance(modules[0], dict) else enumerate(modules)
+        for name, module in named:
+            self.append(module, str(name))
+
+    def append(self, module, name=None):
+        """Add a module at the end; returns the container."""
+        if not isinstance(module, Module):
+            raise TypeError(f"{type(self).__name__}: {module!r} is not a Module; wrap functions in a Module of your own")
+        setattr(self, str(len(self)) if name is None else name, module)
+        return self
+
+    def __len__(self):
+        return sum(1 for _ in Module.children(self))
+
+    def __iter__(self):
+        return Module.children(self)
+
+    def __getitem__(self, index):
+        found = list(Module.children(self))[index]
+        return type(self)(*found) if isinstance(found, list) else found
+
+    def forward(self, x):
+        for module in vars(self).values():
+            if isinstance(module, Module):
+                x = module(x)
+        return x
+
+
+class ModuleList(Sequential):
+    """A list of modules whose parameters count."""
+
+    def __init__(self, modules=()):
+        super().__init__(*modules)
+
+    def __getitem__(self, index):
+        found = list(Module.children(self))[index]
+        return ModuleList(found) if isinstance(found, list) else found
+
+    def extend(self, modules):
+        """Add modules at the end; returns the list."""
+        for module in modules:
+            self.append(module)
+        return self
+
+    def forward(self, *inputs):
+        raise NotImplementedError("ModuleList has no forward: call its modules, or use Sequential")

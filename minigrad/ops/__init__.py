@@ -1,0 +1,19 @@
+"""The mathematics, one family a file, in reading order. Every function takes Tensors, or arrays, and gives the same."""
+
+from minigrad.ops.select import clamp, maximum, minimum, where
+from minigrad.ops.broadcast import reflected
+from minigrad.ops.elementwise import abs, add, cos, div, exp, log, log1p, mul, neg, pow, sin, sqrt, square, sub
+from minigrad.ops.shape import (broadcast_to, cat, chunk, expand, flatten, flip, pad, permute, repeat, reshape, roll,
+                                split, squeeze, stack, t, transpose, unbind, unflatten, unsqueeze, view)
+from minigrad.ops.compare import (all, allclose, any, eq, floor, floor_divide, ge, gt, isfinite, isinf, isnan, le,
+                                  logical_and, logical_not, logical_or, logical_xor, lt, ne, remainder, round, sign)
+from minigrad.ops.index import gather, getitem, index_select, scatter_add, take
+from minigrad.ops.reduce import (amax, amin, argmax, argmin, cumsum, log_softmax, logsumexp, max, mean, min, norm, prod,
+                                 softmax, std, sum, var)
+from minigrad.ops.order import argsort, sort, topk
+from minigrad.ops.linalg import einsum, linear, matmul
+from minigrad.ops.activation import (elu, erf, gelu, leaky_relu, relu, sigmoid, silu, softplus, tanh)
+from minigrad.ops.loss import (bce, bce_with_logits, cross_entropy, l1_loss, mse_loss, nll_loss, smooth_l1_loss)
+
+_NOT_FOR_USERS = {"reflected", "getitem"}
+__all__ = [name for name, value in vars().items() if callable(value) and name not in _NOT_FOR_USERS]

@@ -1,0 +1,247 @@
+"""Losses: a difference between an input and a target, left as it is, averaged or summed.
+
+`reduction` is "none", "mean" or "sum". Conventions are PyTorch's: `bce` clamps its logarithms at -100, `cross_entropy`
+takes logits, class axis 1 (0 for one sample), and class indices or probabilities.
+"""
+
+from numpy import errstate
+
+from minigrad.backend import array_module
+from minigrad.graph import Op
+from minigrad.ops.activation import array_of, sigmoid, softplus
+from minigrad.ops.elementwise import log, log1p
+from minigrad.ops.index import gather
+from minigrad.ops.reduce import log_softmax
+from minigrad.ops.reduce import mean as mean_of
+from minigrad.ops.reduce import sum as sum_of
+from minigrad.ops.select import clamp
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+class Loss(Op):
+    """An elementwise loss and its reduction in one op: one node a training step instead of four.
+
+    A subclass gives `value(x, target)` on arrays, and `slopes(x, target)`, the derivatives with respect to both.
+    """
+    keep = (0, 1)
+    fix = "the input and the target must have the same shape"
+
+    def __init__(self, reduction="mean"):
+        if reduction not in REDUCTIONS:
+            raise ValueError(f"{type(self).__name__}: reduction is {reduction!r}; use one of {REDUCTIONS}")
+        self.reduction = reduction
+
+    def forward(self, x, target):
+        if x.shape != target.shape:
+            raise ValueError(f"the input has shape {x.shape} and the target {target.shape}")
+        each = self.value(x, target)
+        if self.reduction == "none":
+            self.scale = 1.0
+            return each
+        self.scale = 1.0 / each.size if self.reduction == "mean" and each.size else 1.0
+        total = each.sum()
+        return total * self.scale if self.reduction == "mean" else total
+
+    def backward(self, g, x, target):
+        g = g * self.scale
+        towards_x, towards_target = self.slopes(x, target)
+        return (g * towards_x() if self.needs[0] else None,
+                g * towards_target() if self.needs[1] else None)
+
+
+class Mse(Loss):
+    """(x - t)**2"""
+
+    def value(self, x, t):
+        d = x - t
+        return d * d
+
+    def slopes(self, x, t):
+        return lambda: 2 * (x - t), lambda: 2 * (t - x)
+
+
+class L1(Loss):
+    """|x - t|, with slope 0 where they are equal"""
+
+    def value(self, x, t):
+        return array_module(x).abs(x - t)
+
+    def slopes(self, x, t):
+        difference = array_of(x) - array_of(t)
+        sign = array_module(difference).sign(difference)
+        return lambda: sign, lambda: -sign
+
+
+class SmoothL1(Loss):
+    """d**2 / (2 beta) where d = |x - t| < beta, else d - beta/2 (Girshick 2015)"""
+
+    def __init__(self, reduction="mean", beta=1.0):
+        super().__init__(reduction)
+        if not beta > 0:
+            raise ValueError(f"SmoothL1: beta is {beta}; use a positive one, or l1_loss")
+        self.beta = beta
+
+    def value(self, x, t):
+        xp = array_module(x)
+        d = xp.abs(x - t)
+        return xp.where(d < self.beta, d * d * (0.5 / self.beta), d - 0.5 * self.beta)
+
+    def slopes(self, x, t):
+        return (lambda: clamp((x - t) * (1 / self.beta), -1.0, 1.0),
+                lambda: clamp((t - x) * (1 / self.beta), -1.0, 1.0))
+
+
+class Bce(Loss):
+    """-(t ln x + (1 - t) ln(1 - x)), each logarithm at least -100"""
+
+    def value(self, x, t):
+        xp = array_module(x)
+        if x.size and not (x.min() >= 0 and x.max() <= 1):  # NaN fails it, too
+            raise ValueError(f"the input reaches from {x.min()} to {x.max()} and must be probabilities in 0..1 (end "
+                             "the network with a sigmoid, or use bce_with_logits)")
+        with errstate(divide="ignore"):  # ln 0 is what the bound is for
+            return (t - 1) * xp.maximum(xp.log1p(-x), -100) - t * xp.maximum(xp.log(x), -100)
+
+    def slopes(self, x, t):
+        return lambda: (x - t) / clamp(x * (1 - x), 1e-12), lambda: self.logit(x)
+
+    def logit(self, x):
+        with errstate(divide="ignore"):
+            return clamp(log1p(-x), -100) - clamp(log(x), -100)
+
+
+class BceWithLogits(Loss):
+    """-(t ln s + (1 - t) ln(1 - s)) with s = sigmoid(x), as max(x, 0) - x t + ln(1 + e**-|x|)"""
+
+    def value(self, x, t):
+        xp = array_module(x)
+        return xp.maximum(x, 0) - x * t + xp.log1p(xp.exp(-xp.abs(x)))
+
+    def slopes(self, x, t):
+        return lambda: sigmoid(x) - t, lambda: -x
+
+
+def mse_loss(x, target, reduction="mean"):
+    """The squared difference of two tensors of one shape.
+
+    >>> from minigrad import tensor
+    >>> mse_loss(tensor([1., 2.]), tensor([1., 4.]))
+    tensor(2.)
+    """
+    return Mse(reduction)(x, target)
+
+
+def l1_loss(x, target, reduction="mean"):
+    """The absolute difference of two tensors of one shape."""
+    return L1(reduction)(x, target)
+
+
+def smooth_l1_loss(x, target, reduction="mean", beta=1.0):
+    """Squared below beta, absolute above: robust against outliers."""
+    return SmoothL1(reduction, beta)(x, target) if beta else L1(reduction)(x, target)
+
+
+def bce(x, target, weight=None, reduction="mean"):
+    """Binary cross-entropy of probabilities x in 0..1, its logarithms clamped at -100 (so the loss is at most 100).
+
+    ValueError if x leaves 0..1. `weight` multiplies each element before the reduction.
+    """
+    if weight is None:
+        return Bce(reduction)(x, target)
+    return _reduced(Bce("none")(x, target) * weight, reduction)
+
+
+def bce_with_logits(x, target, weight=None, reduction="mean", pos_weight=None):
+    """Binary cross-entropy of sigmoid(x), exact for logits of any size. `pos_weight` multiplies the positive part."""
+    if weight is None and pos_weight is None:
+        return BceWithLogits(reduction)(x, target)
+    if pos_weight is None:
+        each = BceWithLogits("none")(x, target)
+    else:
+        each = (1 - target) * x + (1 + (pos_weight - 1) * target) * softplus(-x, threshold=float("inf"))
+    return _reduced(each if weight is None else each * weight, reduction)
+
+
+def nll_loss(x, target, weight=None, ignore_index=-100, reduction="mean"):
+    """The negative of the log-probability of each sample's class.
+
+    x (N, C, ...) or (C,) log-probabilities; target (N, ...) or () int64 in 0..C-1, or `ignore_index`, which adds
+    nothing. `weight` (C,) weighs the classes, and the mean with it.
+    """
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"nll_loss: reduction is {reduction!r}; use one of {REDUCTIONS}")
+    axis = 0 if len(x.shape) == 1 else 1
+    classes, labels = x.shape[axis], array_of(target)
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"nll_loss: the target is {labels.dtype}; give class indices as int64 (.long())")
+    if labels.shape != x.shape[:axis] + x.shape[axis + 1:]:
+        raise ValueError(f"nll_loss: the input has shape {tuple(x.shape)} and the target {labels.shape}; the target "
+                         "has the input's shape without the class axis")
+    counted = labels != ignore_index
+    bad = counted & ((labels < 0) | (labels >= classes))
+    if bad.any():
+        raise IndexError(f"nll_loss: a target is {labels[bad].flat[0]}; classes go from 0 to {classes - 1}")
+    safe = array_module(labels).where(counted, labels, 0)
+    share = as_array_of(x, counted)
+    if weight is not None:
+        share = share * array_of(weight)[safe]
+    picked = gather(x, axis, array_module(safe).expand_dims(safe, axis))
+    each = -picked.reshape(labels.shape) * share
+    if reduction == "none":
+        return each
+    total = sum_of(each)
+    return total if reduction == "sum" else total / share.sum()
+
+
+def cross_entropy(x, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+    """The cross-entropy of the logits x (N, C, ...) or (C,) with classes (int64) or class probabilities (x's shape).
+
+    >>> from minigrad import zeros, tensor
+    >>> cross_entropy(zeros(1, 10), tensor([3]))
+    tensor(2.3026)
+    """
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"cross_entropy: label_smoothing is {label_smoothing}; use 0 to 1")
+    axis = 0 if len(x.shape) == 1 else 1
+    logp = log_softmax(x, axis)
+    if target.dtype.kind != "f":
+        hard = nll_loss(logp, target, weight, ignore_index, reduction)
+        if not label_smoothing:
+            return hard
+        labels = array_of(target)
+        counted = as_array_of(x, labels != ignore_index)
+        classes = x.shape[axis]
+        if weight is None:
+            smooth, total = -sum_of(logp, axis) * counted, counted.sum()
+        else:
+            w = array_of(weight)
+            smooth = -sum_of(logp * along(w, logp, axis), axis) * counted
+            total = (w[array_module(labels).where(counted > 0, labels, 0)] * counted).sum()
+        smooth = smooth if reduction == "none" else sum_of(smooth) / (total if reduction == "mean" else 1)
+        return hard * (1 - label_smoothing) + smooth * (label_smoothing / classes)
+    if target.shape != x.shape:
+        raise ValueError(f"cross_entropy: the logits have shape {tuple(x.shape)} and the probabilities "
+                         f"{tuple(target.shape)}; give one probability a logit, or int64 classes")
+    if label_smoothing:
+        target = target * (1 - label_smoothing) + label_smoothing / x.shape[axis]
+    each = logp * target if weight is None else logp * target * along(array_of(weight), logp, axis)
+    each = -sum_of(each, axis)
+    samples = 1
+    for n in each.shape:
+        samples *= n
+    return each if reduction == "none" else sum_of(each) * (1.0 / samples if reduction == "mean" else 1.0)
+
+
+def along(vector, x, axis):
+    """A vector shaped so that it broadcasts along one axis of x."""
+    return vector.reshape(tuple(-1 if i == axis else 1 for i in range(len(x.shape))))
+
+
+def as_array_of(x, mask):
+    """A mask as an array of zeros and ones in x's dtype."""
+    return mask.astype(x.dtype)
+
+
+def _reduced(each, reduction):
+    return each if reduction == "none" else mean_of(each) if reduction == "mean" else sum_of(each)

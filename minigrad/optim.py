@@ -1,0 +1,349 @@
+"""Optimisers: one pass over one flat buffer for all the parameters of a group.
+
+An optimiser moves its parameters into one buffer that each `Parameter` then views, so that an update is a handful of
+array operations whatever the number of layers, walked in blocks that stay in the cache. A parameter without a gradient
+is left alone, its state and its step count too, as in PyTorch. State dicts have PyTorch's form.
+"""
+
+import copy
+import math
+
+from minigrad.backend import array_module
+from minigrad.graph import Op
+from minigrad.nn.module import forget_grad
+from minigrad.tensor import Tensor
+from minigrad.writes import touch
+
+BLOCK = 16384  # elements: five float32 operands of a block take 320 KiB, inside a core's L2 cache
+
+
+class Flat:
+    """Parameters of one dtype and device as views of one buffer, with their gradients and state laid out alike."""
+
+    def __init__(self, parameters, slots):
+        self.parameters = parameters
+        array = parameters[0].array
+        self.xp, dtype = array_module(array), array.dtype
+        self.starts = [0]
+        for p in parameters:
+            self.starts.append(self.starts[-1] + p.array.size)
+        self.values, self.grads = self.xp.empty(self.starts[-1], dtype), self.xp.empty(self.starts[-1], dtype)
+        self.scratch = self.xp.empty(min(BLOCK, self.starts[-1]) if self.xp.__name__ == "numpy" else self.starts[-1], dtype)
+        self.state = {name: self.xp.zeros(self.starts[-1], dtype) for name in slots}
+        self.steps = [0] * len(parameters)
+        self.views = [self.view(self.values, i) for i in range(len(parameters))]
+        self.grad_views = [self.view(self.grads, i) for i in range(len(parameters))]
+        self.gather_parameters()
+
+    def view(self, buffer, i):
+        """The part of a buffer that belongs to parameter i, in its shape and memory order."""
+        array = self.parameters[i].array
+        order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
+        part = buffer[self.starts[i]:self.starts[i + 1]].reshape([array.shape[axis] for axis in order])
+        return part.transpose([order.index(axis) for axis in range(array.ndim)])
+
+    def gather_parameters(self):
+        """Take in parameters whose array is not ours (yet, or any more: `.data =`, `.to()`)."""
+        for p, view in zip(self.parameters, self.views):
+            if p.array is not view:
+                view[...] = p.array
+                p.array = view
+
+    def gather_grads(self):
+        """Copy the gradients into their buffer; return the runs (first, last + 1, step) that have one."""
+        runs, previous = [], None
+        for i, (p, view) in enumerate(zip(self.parameters, self.grad_views)):
+            if p.grad is None:
+                previous = None
+                continue
+            view[...] = p.grad.array
+            self.steps[i] += 1
+            if previous == self.steps[i]:
+                runs[-1][1] = i + 1
+            else:
+                runs.append([i, i + 1, self.steps[i]])
+            previous = self.steps[i]
+        return runs
+
+    def blocks(self, first, last):
+        """Slices of the buffers that cover parameters first..last - 1, one block after the other."""
+        start, end = self.starts[first], self.starts[last]
+        size = len(self.scratch) or 1
+        return [slice(i, min(i + size, end)) for i in range(start, end, size)]
+
+
+class Optimizer:
+    """What optimisers share: parameter groups, gathering, state dicts. Subclasses write `update`.
+
+    `parameters` is an iterable of parameters, or of dicts with "params" and options of their own.
+    """
+
+    slots = ()  # the names of the state that goes with each element
+
+    def __init__(self, parameters, **defaults):
+        groups = list(parameters)
+        if not groups:
+            raise ValueError(f"{type(self).__name__}: no parameters; pass model.parameters() of a model that has some")
+        self.defaults, self.param_groups, self._flats = defaults, [], []
+        for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
+            self.add_param_group(group)
+
+    def add_param_group(self, group):
+        """Optimise more parameters: a dict with "params" and the options that differ from the defaults."""
+        params = [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
+        known = {id(p) for other in self.param_groups for p in other["params"]}
+        for i, p in enumerate(params):
+            if not isinstance(p, Tensor) or not p.is_leaf:
+                raise TypeError(f"{type(self).__name__}: parameter {i} is {type(p).__name__ if not isinstance(p, Tensor) else p.grad_fn!r}; "
+                                "optimise leaf tensors, such as model.parameters()")
+            if id(p) in known or any(p is q for q in params[:i]):
+                raise ValueError(f"{type(self).__name__}: parameter {i} of shape {p.shape} is there twice; pass each once")
+        for name in group:
+            if name != "params" and name not in self.defaults:
+                raise ValueError(f"{type(self).__name__}: unknown option {name!r}; it takes {', '.join(self.defaults)}")
+        group = {**self.defaults, **group, "params": params}
+        self.check(group)
+        self.param_groups.append(group)
+        self._flats.append(None)
+        self._flat_parts(len(self._flats) - 1)  # now, so that what is computed from here on shares the buffer
+
+    def check(self, group):
+        """Raise ValueError for an option out of its range."""
+        for name in ("lr", "eps", "weight_decay", "momentum"):
+            if not group.get(name, 0) >= 0:
+                raise ValueError(f"{type(self).__name__}: {name} is {group[name]}; use 0 or more")
+        for beta in group.get("betas", ()):
+            if not 0 <= beta < 1:
+                raise ValueError(f"{type(self).__name__}: betas are {group['betas']}; use values in [0, 1)")
+
+    def _flat_parts(self, i):
+        """The group's parameters as Flats, one a dtype and device, made when first needed."""
+        flats, group = self._flats[i], self.param_groups[i]
+        kinds = [(p.array.dtype.str, array_module(p.array).__name__) for p in group["params"]]
+        if flats is None or flats[0] != kinds:
+            made = [Flat([p for p, k in zip(group["params"], kinds) if k == kind], self.used_slots(group))
+                    for kind in dict.fromkeys(kinds)]
+            if flats is not None:  # the model was moved or cast after some steps: its state follows
+                _copy_state(flats[1], made)
+            self._flats[i] = flats = kinds, made
+        return flats[1]
+
+    def used_slots(self, group):
+        """The names of the state that this group needs."""
+        return self.slots
+
+    def zero_grad(self, set_to_none=True):
+        """Forget the gradients of all parameters."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                forget_grad(p, set_to_none)
+
+    def step(self, closure=None):
+        """Update the parameters by their gradients. A `closure`, if given, computes and returns the loss first."""
+        loss = closure() if closure else None
+        for i, group in enumerate(self.param_groups):
+            for flat in self._flat_parts(i):
+                flat.gather_parameters()
+                runs = flat.gather_grads()
+                if runs:
+                    touch(flat.values)
+                for first, last, step in runs:
+                    for block in flat.blocks(first, last):
+                        state = {name: buffer[block] for name, buffer in flat.state.items()}
+                        values = flat.values[block]
+                        self.update(flat.xp, group, step, values, flat.grads[block], flat.scratch[:len(values)], **state)
+        return loss
+
+    def update(self, xp, group, step, p, g, t, **state):
+        """Change p and the state, all 1-D arrays of one length, by the gradient g; g and t may be overwritten."""
+        raise NotImplementedError
+
+    def state_dict(self):
+        """{"state": {index: {"step", name: tensor}}, "param_groups": [...]}, in PyTorch's form; tensors are copies."""
+        state, groups, index = {}, [], 0
+        for i, group in enumerate(self.param_groups):
+            places = {id(p): (flat, k) for flat in self._flat_parts(i) for k, p in enumerate(flat.parameters)}
+            for offset, p in enumerate(group["params"]):
+                flat, k = places[id(p)]
+                if flat.steps[k]:
+                    state[index + offset] = {"step": flat.steps[k], **{
+                        name: Op.wrap(flat.view(buffer, k).copy()) for name, buffer in flat.state.items()}}
+            count = len(group["params"])
+            groups.append({**{k: v for k, v in group.items() if k != "params"}, "params": list(range(index, index + count))})
+            index += count
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict):
+        """Go on from a state that `state_dict` gave: everything is checked, then copied."""
+        saved, name = state_dict["param_groups"], type(self).__name__
+        if [len(g["params"]) for g in saved] != [len(g["params"]) for g in self.param_groups]:
+            raise ValueError(f"{name}: the state has groups of {[len(g['params']) for g in saved]} parameters, the optimiser "
+                             f"{[len(g['params']) for g in self.param_groups]}; make it over the same model")
+        entries = []
+        for i, (group, old) in enumerate(zip(self.param_groups, saved)):
+            group.update({k: copy.deepcopy(v) for k, v in old.items() if k in self.defaults})
+            places = {id(p): (flat, k) for flat in self._flat_parts(i) for k, p in enumerate(flat.parameters)}
+            entries += [(*places[id(p)], state_dict["state"].get(key, {})) for p, key in zip(group["params"], old["params"])]
+        for flat, k, entry in entries:
+            for slot in flat.state:
+                if slot in entry and tuple(entry[slot].shape) != flat.parameters[k].shape:
+                    raise ValueError(f"{name}: {slot} of parameter {k} has shape {tuple(entry[slot].shape)}, the parameter "
+                                     f"{flat.parameters[k].shape}; make the optimiser over the same model")
+        for flat, k, entry in entries:
+            flat.steps[k] = int(entry.get("step", 0))
+            for slot, buffer in flat.state.items():
+                value = entry.get(slot, 0.0)
+                flat.view(buffer, k)[...] = flat.xp.asarray(getattr(value, "array", value))
+
+    def __repr__(self):
+        options = ", ".join(f"{k}={v}" for k, v in self.param_groups[0].items() if k != "params")
+        return f"{type(self).__name__}({options})"
+
+
+def _copy_state(old, new):
+    places = {id(p): (flat, k) for flat in new for k, p in enumerate(flat.parameters)}
+    for flat in old:
+        for k, p in enumerate(flat.parameters):
+            target, j = places[id(p)]
+            target.steps[j] = flat.steps[k]
+            for name, buffer in flat.state.items():
+                values = buffer[flat.starts[k]:flat.starts[k + 1]]
+                values = values.get() if hasattr(values, "get") and target.xp.__name__ == "numpy" else values
+                target.state[name][target.starts[j]:target.starts[j + 1]] = target.xp.asarray(values)
+
+
+class SGD(Optimizer):
+    """p -= lr * g, with momentum (Polyak), Nesterov's variant, and weight decay as an L2 penalty."""
+
+    def __init__(self, params, lr=1e-3, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False):
+        if nesterov and (momentum <= 0 or dampening != 0):
+            raise ValueError(f"SGD: nesterov with momentum={momentum}, dampening={dampening}; it needs momentum above 0 and "
+                             "dampening 0")
+        super().__init__(params, lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay,
+                         nesterov=nesterov)
+
+    def used_slots(self, group):
+        return ("momentum_buffer",) if group["momentum"] else ()
+
+    def update(self, xp, group, step, p, g, t, momentum_buffer=None):
+        if group["weight_decay"]:
+            g += xp.multiply(p, group["weight_decay"], out=t)
+        if momentum_buffer is not None:
+            momentum_buffer *= group["momentum"]
+            momentum_buffer += xp.multiply(g, 1.0 if step == 1 else 1.0 - group["dampening"], out=t)
+            if group["nesterov"]:
+                g += xp.multiply(momentum_buffer, group["momentum"], out=t)
+            else:
+                g = momentum_buffer
+        p -= xp.multiply(g, group["lr"], out=t)
+
+
+class RMSprop(Optimizer):
+    """p -= lr * g / (sqrt(v) + eps), v a running mean of g**2 (Hinton, Neural Networks for Machine Learning, lecture 6)."""
+
+    def __init__(self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0.0, momentum=0.0, centered=False):
+        super().__init__(params, lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum,
+                         centered=centered)
+
+    def used_slots(self, group):
+        return ("square_avg", *["grad_avg"] * bool(group["centered"]), *["momentum_buffer"] * bool(group["momentum"]))
+
+    def update(self, xp, group, step, p, g, t, square_avg, grad_avg=None, momentum_buffer=None):
+        alpha = group["alpha"]
+        if group["weight_decay"]:
+            g += xp.multiply(p, group["weight_decay"], out=t)
+        square_avg *= alpha
+        xp.multiply(g, g, out=t)
+        t *= 1 - alpha
+        square_avg += t
+        if grad_avg is None:
+            xp.sqrt(square_avg, out=t)
+        else:
+            grad_avg *= alpha
+            grad_avg += xp.multiply(g, 1 - alpha, out=t)
+            xp.multiply(grad_avg, grad_avg, out=t)
+            xp.sqrt(xp.subtract(square_avg, t, out=t), out=t)
+        t += group["eps"]
+        xp.divide(g, t, out=t)
+        if momentum_buffer is not None:
+            momentum_buffer *= group["momentum"]
+            momentum_buffer += t
+            t[...] = momentum_buffer
+        t *= group["lr"]
+        p -= t
+
+
+class Adam(Optimizer):
+    """p -= lr * m / (sqrt(v) + eps): bias-corrected running means of g and g**2 (Kingma & Ba 2015, algorithm 1)."""
+
+    slots = ("exp_avg", "exp_avg_sq")
+    decoupled = False  # whether weight decay acts on the parameters themselves
+
+    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
+        super().__init__(params, lr=lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay)
+
+    def update(self, xp, group, step, p, g, t, exp_avg, exp_avg_sq):
+        (beta1, beta2), lr = group["betas"], group["lr"]
+        if group["weight_decay"] and self.decoupled:
+            p *= 1 - lr * group["weight_decay"]
+        elif group["weight_decay"]:
+            g += xp.multiply(p, group["weight_decay"], out=t)
+        exp_avg_sq *= beta2
+        xp.multiply(g, g, out=t)
+        t *= 1 - beta2
+        exp_avg_sq += t
+        exp_avg *= beta1
+        g *= 1 - beta1
+        exp_avg += g
+        # lr * (m / c1) / (sqrt(v / c2) + eps) with both corrections moved into two numbers
+        correction = math.sqrt(1 - beta2 ** step)
+        xp.sqrt(exp_avg_sq, out=t)
+        t += group["eps"] * correction
+        xp.divide(exp_avg, t, out=t)
+        t *= lr * correction / (1 - beta1 ** step)
+        p -= t
+
+
+class AdamW(Adam):
+    """Adam whose weight decay shrinks the parameters directly (Loshchilov & Hutter 2019)."""
+
+    decoupled = True
+
+    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2):
+        super().__init__(params, lr, betas, eps, weight_decay)
+
+
+class EMA:
+    """A copy of a model whose parameters and floating buffers are running averages: a += (1 - decay) * (now - a).
+
+    `ema.model` is the averaged model, in eval mode. Early on the decay is (1 + n) / (10 + n) where that is less, so that
+    the beginning is forgotten.
+    """
+
+    def __init__(self, model, decay=0.999):
+        if not 0 <= decay < 1:
+            raise ValueError(f"EMA: decay is {decay}; use a value in [0, 1)")
+        self.source, self.decay, self.updates = model, decay, 0
+        self.model = copy.deepcopy(model).requires_grad_(False).eval()
+
+    def update(self):
+        """Take in the model as it is now."""
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        self.updates += 1
+        for mean, now in zip(self.model.state_dict().values(), self.source.state_dict().values()):
+            if mean.dtype.kind != "f":
+                mean.copy_(now)
+                continue
+            touch(mean.array)
+            step = now.array - mean.array
+            step *= 1 - decay
+            mean.array += step
+
+    def state_dict(self):
+        """The averaged model's state and the number of updates."""
+        return {"updates": self.updates, "model": self.model.state_dict()}
+
+    def load_state_dict(self, state_dict):
+        """Go on from a state that `state_dict` gave."""
+        self.model.load_state_dict(state_dict["model"])
+        self.updates = int(state_dict["updates"])

@@ -1,0 +1,153 @@
+"""The user's handle on an array: operators and methods, each one line onto an op. The names are PyTorch's."""
+
+import copy
+import weakref
+
+import numpy
+
+from minigrad import ops
+from minigrad.autograd import HookHandle, array_of, cotangent
+from minigrad.backend import as_array
+from minigrad.backend.device import device_of
+from minigrad.convert import Conversions
+from minigrad.graph import Handle, Leaf, Op, sweep
+from minigrad.inplace import InPlace
+
+
+class Tensor(Conversions, InPlace):
+    """An n-dimensional array that remembers how it was made.
+
+    `array` is the NumPy or CuPy array itself, `grad` the gradient that `backward` left (None before), `node` its place
+    in the graph (None where it has none). Make tensors with `tensor`, `zeros`, `randn` and their like.
+
+    >>> import minigrad
+    >>> x = minigrad.tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4.])
+    """
+
+    __slots__ = ()
+    __array_ufunc__ = None  # so that `ndarray * tensor` leaves the work to the tensor
+
+    def __new__(cls, *data):
+        """A float32 copy of numbers, or of the given sizes without content, as torch.Tensor has it; see `tensor`."""
+        self = object.__new__(cls)
+        sized = len(data) != 1 or isinstance(data[0], int)
+        values = numpy.empty(data if data else 0, "f4") if sized else numpy.array(getattr(data[0], "array", data[0]), "f4")
+        self.array, self.node, self.grad = values, None, None
+        return self
+
+    shape = property(lambda self: self.array.shape, doc="The sizes of the axes, a tuple.")
+    dtype = property(lambda self: self.array.dtype, doc="The NumPy dtype of the elements.")
+    ndim = property(lambda self: self.array.ndim, doc="The number of axes.")
+    device = property(lambda self: device_of(self.array), doc="Where the array lies.")
+    is_cuda = property(lambda self: self.device.type == "cuda", doc="Whether it lies on a GPU.")
+    grad_fn = property(lambda self: self.node if isinstance(self.node, Op) else None, doc="The op that made it.")
+    is_leaf = property(lambda self: not isinstance(self.node, Op), doc="Whether no op made it.")
+    requires_grad = property(lambda self: self.node is not None, lambda self, value: self.requires_grad_(value) and None,
+                             doc="Whether gradients flow to or through it.")
+    data = property(lambda self: Op.wrap(self.array), lambda self, value: setattr(self, "array", array_of(value)),
+                    doc="The same memory without the graph; assigning puts another array in its place.")
+    T = property(lambda self: self.permute(*range(self.array.ndim)[::-1]), doc="The axes in reverse order.")
+    mT = property(lambda self: self.transpose(-1, -2), doc="The last two axes exchanged.")
+
+    def size(self, dim=None):
+        """The shape, or the length of one axis."""
+        return self.array.shape if dim is None else self.array.shape[dim]
+
+    def dim(self):
+        """The number of axes."""
+        return self.array.ndim
+
+    def numel(self):
+        """The number of elements."""
+        return self.array.size
+
+    def element_size(self):
+        """Bytes an element."""
+        return self.array.itemsize
+
+    def requires_grad_(self, requires_grad=True):
+        """Make this leaf want a gradient, or no longer; returns the tensor."""
+        if not requires_grad and isinstance(self.node, Op):
+            raise RuntimeError(f"requires_grad_: this tensor is the output of {self.node!r}; use detach()")
+        if requires_grad and self.array.dtype.kind != "f":
+            raise TypeError(f"requires_grad_: {self.dtype} has no gradients; use a floating dtype (.float())")
+        self.node = None if not requires_grad else self.node or Leaf(self)
+        return self
+
+    def backward(self, gradient=None, retain_graph=None, create_graph=False):
+        """Add d(self)/d(leaf), weighed by `gradient` (1 for a scalar), to `.grad` of every leaf that self came from.
+
+        The graph is freed on the way unless `retain_graph`; with `create_graph` the gradients carry a graph themselves.
+        RuntimeError without a graph, for a non-scalar without `gradient`, and for a graph that was freed before.
+        """
+        g = cotangent("backward", self, gradient, create_graph)
+        sweep([self.node], [g], None, create_graph if retain_graph is None else retain_graph, create_graph)
+
+    def register_hook(self, hook):
+        """Call `hook(gradient)` once this tensor's gradient is known; a tensor that it returns takes its place.
+
+        The returned handle's `remove()` undoes it.
+        """
+        if self.node is None:
+            raise RuntimeError("register_hook: this tensor requires no gradient; call requires_grad_() on it first")
+        if self.node.hooks is None:
+            self.node.hooks = {}
+        return HookHandle(self.node.hooks, hook)
+
+    def retain_grad(self):
+        """Keep the gradient of this intermediate tensor in `.grad`, too."""
+        if isinstance(self.node, Op):
+            me = weakref.ref(self)  # the node must not keep the tensor alive that keeps the node alive
+            self.register_hook(lambda g: setattr(me(), "grad", g) if me() is not None else None)
+
+    def detach(self):
+        """The same memory without the graph."""
+        return Op.wrap(self.array)
+
+    def __deepcopy__(self, memo):
+        """A copy of its own memory; only leaves have one."""
+        if isinstance(self.node, Op):
+            raise RuntimeError(f"deepcopy: this tensor is the output of {self.node!r}; copy its detach()")
+        twin = object.__new__(type(self))
+        twin.array, twin.node, twin.grad = self.array.copy("K"), None, copy.deepcopy(self.grad, memo)
+        return twin.requires_grad_(self.node is not None)
+
+    __add__, __sub__, __mul__, __truediv__, __pow__ = ops.add, ops.sub, ops.mul, ops.div, ops.pow
+    __radd__, __rsub__, __rmul__, __rtruediv__, __rpow__ = map(ops.reflected, (ops.add, ops.sub, ops.mul, ops.div, ops.pow))
+    __matmul__, __rmatmul__, __neg__, __abs__ = ops.matmul, ops.reflected(ops.matmul), ops.neg, ops.abs
+    __eq__, __ne__, __lt__, __le__, __gt__, __ge__ = ops.eq, ops.ne, ops.lt, ops.le, ops.gt, ops.ge
+    __invert__, __and__, __or__, __xor__ = ops.logical_not, ops.logical_and, ops.logical_or, ops.logical_xor
+    __floordiv__, __mod__, __getitem__, __hash__ = ops.floor_divide, ops.remainder, ops.getitem, Handle.__hash__
+
+    add, sub, mul, div, pow = ops.add, ops.sub, ops.mul, ops.div, ops.pow
+    matmul = mm = bmm = mv = dot = ops.matmul
+    neg, abs, exp, log, log1p, sqrt, square = ops.neg, ops.abs, ops.exp, ops.log, ops.log1p, ops.sqrt, ops.square
+    sin, cos, tanh, sigmoid, relu, erf = ops.sin, ops.cos, ops.tanh, ops.sigmoid, ops.relu, ops.erf
+    maximum, minimum, clamp, clip = ops.maximum, ops.minimum, ops.clamp, ops.clamp
+    sum, mean, std, var, prod, norm, cumsum = ops.sum, ops.mean, ops.std, ops.var, ops.prod, ops.norm, ops.cumsum
+    max, min, amax, amin, argmax, argmin = ops.max, ops.min, ops.amax, ops.amin, ops.argmax, ops.argmin
+    logsumexp, softmax, log_softmax = ops.logsumexp, ops.softmax, ops.log_softmax
+    reshape, view, flatten, unflatten, squeeze = ops.reshape, ops.view, ops.flatten, ops.unflatten, ops.squeeze
+    unsqueeze, transpose, swapaxes, permute, t = ops.unsqueeze, ops.transpose, ops.transpose, ops.permute, ops.t
+    expand, broadcast_to, repeat, flip, roll = ops.expand, ops.broadcast_to, ops.repeat, ops.flip, ops.roll
+    split, chunk, unbind, gather, take = ops.split, ops.chunk, ops.unbind, ops.gather, ops.take
+    index_select, scatter_add, sort, argsort, topk = ops.index_select, ops.scatter_add, ops.sort, ops.argsort, ops.topk
+    eq, ne, lt, le, gt, ge, any, all = ops.eq, ops.ne, ops.lt, ops.le, ops.gt, ops.ge, ops.any, ops.all
+    isnan, isinf, isfinite, round, floor, sign = ops.isnan, ops.isinf, ops.isfinite, ops.round, ops.floor, ops.sign
+
+
+_new, _ndarray = object.__new__, numpy.ndarray
+
+
+def wrap(array):
+    """A Tensor on an array: how ops hand out what they made."""
+    tensor = _new(Tensor)
+    tensor.array = array if type(array) is _ndarray else as_array(array)
+    tensor.node = tensor.grad = None
+    return tensor
+
+
+Op.wrap = staticmethod(wrap)

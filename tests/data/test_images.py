@@ -1,0 +1,289 @@
+"""Building image sets: from folders and zips, in natural order, interrupted and resumed, and refused with reason."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from minigrad.data import images
+from minigrad.data.hdf5 import ImageSet
+from minigrad.data.images import build, info, main, read_attributes
+from minigrad.errors import DataError
+
+
+def picture(height, width, seed=0, mode="RGB"):
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    return Image.fromarray(pixels).convert(mode)
+
+
+def encoded(image, kind="PNG"):
+    file = io.BytesIO()
+    image.save(file, kind)
+    return file.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Twelve images 8×6, named so that natural and alphabetic order differ."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for i in range(12):
+        picture(8, 6, i).save(folder / f"{i}.png")
+    return folder
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """A function that makes a zip of the given members."""
+
+    def make(members, compression=zipfile.ZIP_STORED):
+        with zipfile.ZipFile(tmp_path / "source.zip", "w", compression) as file:
+            for name, content in members.items():
+                file.writestr(name, content)
+        return tmp_path / "source.zip"
+
+    return make
+
+
+def test_a_folder_becomes_a_set_in_natural_order(folder, tmp_path):
+    build(tmp_path / "a.h5", folder)
+    with ImageSet(tmp_path / "a.h5") as found:
+        assert found.shape == (12, 8, 6, 3) and found.names == [f"{i}.png" for i in range(12)]
+        for i in range(12):
+            np.testing.assert_array_equal(found[i], np.asarray(picture(8, 6, i)))
+        assert found.about["source"] == "source" and len(found.about["source_sha256"]) == 64
+    assert sorted(os.listdir(tmp_path)) == ["a.h5", "source"]
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_zip_laid_out_like_celeba_works_as_is(archive, tmp_path, compression):
+    members = {"img_align_celeba/": b"", "readme.txt": b"hello", "__MACOSX/img_align_celeba/._000001.jpg": b"junk"}
+    members |= {f"img_align_celeba/{i:06}.jpg": encoded(picture(218, 178, i), "JPEG") for i in range(1, 4)}
+    source = archive(members, compression)
+    build(tmp_path / "a.h5", source, crop=(128, 128), size=(64, 64))
+    with ImageSet(tmp_path / "a.h5") as found:
+        assert found.shape == (3, 64, 64, 3) and found.names[0] == "img_align_celeba/000001.jpg"
+
+
+def test_every_kind_of_image_becomes_rgb(tmp_path):
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for mode in ("RGB", "L", "P", "1", "RGBA", "LA"):
+        picture(8, 6, 0, mode).save(folder / f"{mode}.png")
+    build(tmp_path / "a.h5", folder)
+    with ImageSet(tmp_path / "a.h5") as found:
+        assert found.shape == (6, 8, 6, 3)
+        by_name = dict(zip(found.names, found[:], strict=True))
+    np.testing.assert_array_equal(by_name["RGBA.png"], by_name["RGB.png"])
+    assert (by_name["L.png"] == by_name["L.png"][..., :1]).all()
+
+
+def test_a_crop_is_from_the_middle(folder, tmp_path):
+    build(tmp_path / "a.h5", folder, crop=(4, 2))
+    with ImageSet(tmp_path / "a.h5") as found:
+        np.testing.assert_array_equal(found[3], np.asarray(picture(8, 6, 3))[2:6, 2:4])
+
+
+def test_size_makes_mixed_images_one_size(folder, tmp_path):
+    picture(20, 10).save(folder / "wide.png")
+    build(tmp_path / "a.h5", folder, size=(5, 7))
+    with ImageSet(tmp_path / "a.h5") as found:
+        assert found.shape == (13, 5, 7, 3)
+
+
+LIST = """3
+Smiling Male
+2.png  1 -1
+0.png -1 -1
+1.png  1  1
+"""
+
+
+def test_attributes_follow_the_names(tmp_path):
+    (tmp_path / "list.txt").write_text(LIST)
+    known = read_attributes(tmp_path / "list.txt", ["faces/0.png", "faces/2.png"])
+    assert {key: values.tolist() for key, values in known.items()} == {"Smiling": [False, True], "Male": [False, False]}
+
+
+def test_attributes_are_kept_in_the_file(folder, tmp_path):
+    rows = "".join(f"{i}.png {1 if i % 3 else -1}\n" for i in range(12))
+    (tmp_path / "list.txt").write_text(f"12\nSmiling\n{rows}")
+    build(tmp_path / "a.h5", folder, attributes=tmp_path / "list.txt")
+    with ImageSet(tmp_path / "a.h5") as found:
+        assert found.attributes["Smiling"].tolist() == [bool(i % 3) for i in range(12)]
+    assert "Smiling: 8 of 12" in info(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize("text, says", [
+    ("", "the first line is the number of rows"),
+    ("3", "the first line is the number of rows"),
+    (LIST.replace("3", "4", 1), "the first line is the number of rows"),
+    (LIST.replace("Male", "Smiling"), "the first line is the number of rows"),
+    (LIST.replace("0.png -1 -1", "0.png -1"), "line 4 does not hold 2 values"),
+    (LIST.replace("0.png -1 -1", "0.png -1 0"), "line 4 does not hold 2 values"),
+    (LIST.replace("0.png", "9.png"), "has no row for faces/0.png"),
+    ("\udcff", "cannot be read as text"),
+])
+def test_a_bad_list_is_named(tmp_path, text, says):
+    path = tmp_path / "list.txt"
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(DataError, match=says) as caught:
+        read_attributes(path, ["faces/0.png"])
+    assert str(path) in str(caught.value)
+
+
+def test_mixed_sizes_are_refused_with_the_fix(folder, tmp_path):
+    picture(9, 6).save(folder / "7.png")
+    with pytest.raises(DataError, match=r"7.png: is 9×6 \(height×width\), the first image is 8×6; pass --size"):
+        build(tmp_path / "a.h5", folder)
+    assert not (tmp_path / "a.h5").exists()
+
+
+def test_an_image_smaller_than_the_crop_is_refused(folder, tmp_path):
+    with pytest.raises(DataError, match="0.png: is 8×6.*less than the crop of 7×7"):
+        build(tmp_path / "a.h5", folder, crop=(7, 7))
+
+
+@pytest.mark.parametrize("content", [b"", b"not an image", encoded(picture(8, 6))[:60]], ids=["empty", "text", "cut"])
+def test_an_image_that_does_not_decode_is_named(folder, tmp_path, content):
+    (folder / "5.png").write_bytes(content)
+    with pytest.raises(DataError, match="source: 5.png: does not decode.*replace it"):
+        build(tmp_path / "a.h5", folder)
+
+
+def test_an_empty_or_missing_source_is_refused(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="holds no image"):
+        build(tmp_path / "a.h5", tmp_path / "empty")
+    with pytest.raises(DataError, match="no such folder or zip"):
+        build(tmp_path / "a.h5", tmp_path / "missing")
+
+
+def test_an_existing_file_is_kept_unless_overwritten(folder, tmp_path):
+    (tmp_path / "a.h5").write_text("precious")
+    with pytest.raises(DataError, match="exists; pass --overwrite"):
+        build(tmp_path / "a.h5", folder)
+    assert (tmp_path / "a.h5").read_text() == "precious"
+    build(tmp_path / "a.h5", folder, overwrite=True)
+    assert len(ImageSet(tmp_path / "a.h5")) == 12
+
+
+@pytest.fixture
+def stop_at(monkeypatch):
+    """A function that makes the build stop, as if by Ctrl-C, at an image; and a list of the images decoded."""
+    real, decoded = images._decode, []
+    monkeypatch.setattr(images, "STEP", 2)
+
+    def set_stop(stop):
+        def decode(source, name):
+            if name == stop:
+                raise KeyboardInterrupt
+            decoded.append(name)
+            return real(source, name)
+
+        decoded.clear()
+        monkeypatch.setattr(images, "_decode", decode)
+        return decoded
+
+    return set_stop
+
+
+def test_an_interrupted_build_goes_on_where_it_stopped(folder, tmp_path, stop_at):
+    stop_at("7.png")
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path / "a.h5", folder, size=(4, 4))
+    assert sorted(os.listdir(tmp_path)) == ["a.h5.partial", "source"]
+    decoded = stop_at(None)
+    build(tmp_path / "a.h5", folder, size=(4, 4))
+    assert decoded == [f"{i}.png" for i in range(6, 12)]
+    build(tmp_path / "b.h5", folder, size=(4, 4))
+    assert (tmp_path / "a.h5").read_bytes()[-600:] == (tmp_path / "b.h5").read_bytes()[-600:]
+    np.testing.assert_array_equal(ImageSet(tmp_path / "a.h5")[:], ImageSet(tmp_path / "b.h5")[:])
+    assert not (tmp_path / "a.h5.partial").exists()
+
+
+def test_a_build_with_other_settings_does_not_go_on(folder, tmp_path, stop_at):
+    stop_at("7.png")
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path / "a.h5", folder, size=(4, 4))
+    decoded = stop_at(None)
+    with pytest.raises(DataError, match="a.h5.partial: is left from another source or other settings"):
+        build(tmp_path / "a.h5", folder, crop=(4, 4))
+    assert len(decoded) == 0
+    build(tmp_path / "a.h5", folder, crop=(4, 4), overwrite=True)
+    assert len(decoded) == 12
+
+
+def test_a_build_from_a_changed_source_does_not_go_on(folder, tmp_path, stop_at):
+    stop_at("7.png")
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path / "a.h5", folder)
+    picture(8, 6, 99).save(folder / "0.png")
+    stop_at(None)
+    with pytest.raises(DataError, match="another source"):
+        build(tmp_path / "a.h5", folder)
+
+
+def test_a_damaged_partial_file_is_not_gone_on_with(folder, tmp_path):
+    (tmp_path / "a.h5.partial").write_bytes(b"rubbish")
+    with pytest.raises(DataError, match="a.h5.partial: is left from.*or is damaged.*delete it"):
+        build(tmp_path / "a.h5", folder)
+
+
+def test_a_killed_build_goes_on(folder, tmp_path):
+    child = """
+import os, signal, sys
+from minigrad.data import images
+images.STEP, real = 2, images._decode
+def decode(source, name):
+    if name == "9.png":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(source, name)
+images._decode = decode
+images.build(sys.argv[1], sys.argv[2])
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    killed = subprocess.run([sys.executable, "-c", child, tmp_path / "a.h5", folder], env=environment)
+    assert killed.returncode == -signal.SIGKILL and not (tmp_path / "a.h5").exists()
+    build(tmp_path / "a.h5", folder)
+    np.testing.assert_array_equal(ImageSet(tmp_path / "a.h5")[:], [np.asarray(picture(8, 6, i)) for i in range(12)])
+
+
+def test_the_command_line(folder, tmp_path, capsys, monkeypatch):
+    path = str(tmp_path / "a.h5")
+    assert main(["build", path, "--from", str(folder), "--crop", "6", "6", "--size", "4"]) == 0
+    out, err = capsys.readouterr()
+    assert "12 images, 4×4" in out and err == ""  # no bar without a terminal
+    assert main(["info", path]) == 0 and "size: [4, 4]" in capsys.readouterr().out
+    assert main(["build", path, "--from", str(folder)]) == 1
+    assert capsys.readouterr().err.startswith(f"error: {path}: exists")
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(images, "_decode", interrupt)
+    assert main(["build", path, "--from", str(folder), "--overwrite"]) == 130
+    for wrong in (["--size", "0"], ["--size", "1", "2", "3"], ["--crop", "5"], ["--size", "x"]):
+        with pytest.raises(SystemExit, match="2"):
+            main(["build", path, "--from", str(folder), *wrong])
+
+
+@pytest.mark.skipif(not os.environ.get("MINIGRAD_DATA"), reason="MINIGRAD_DATA is not set: no real data")
+def test_real_faces_build_with_their_attributes(tmp_path):
+    real = f"{os.environ['MINIGRAD_DATA']}/celeba-10k"
+    names = [f"img_align_celeba/{i:06}.jpg" for i in range(1, 10_001)]
+    known = read_attributes(f"{real}/list_attr_celeba.txt", names)
+    assert known["Smiling"].sum() == 4822 and known["Eyeglasses"].sum() == 674
+    with zipfile.ZipFile(f"{real}/celeba_align_89x109_10000.zip") as whole:
+        with zipfile.ZipFile(tmp_path / "some.zip", "w") as some:
+            for name in names[:50]:
+                some.writestr(name, whole.read(name))
+    build(tmp_path / "a.h5", tmp_path / "some.zip", crop=(64, 64), attributes=f"{real}/list_attr_celeba.txt")
+    with ImageSet(tmp_path / "a.h5") as found:
+        assert found.shape == (50, 64, 64, 3) and found.attributes["Smiling"].tolist() == known["Smiling"][:50].tolist()

@@ -1,5 +1,6 @@
 """The mathematics, one family a file, in reading order. Every function takes Tensors, or arrays, and gives the same."""
 
+from minigrad.ops import norm  # the module, first: the name is to end as the function of reduce.py
 from minigrad.ops.select import clamp, maximum, minimum, where
 from minigrad.ops.broadcast import reflected
 from minigrad.ops.elementwise import abs, add, cos, div, exp, log, log1p, mul, neg, pow, sin, sqrt, square, sub

@@ -61,7 +61,7 @@ class LeakyRelu(Op):
         xp, positive = array_module(x), x > 0
         if 0 <= self.slope <= 1:  # where() mispredicts a branch an element, 20 times the cost of this
             self.factor = positive.astype(x.dtype)
-            self.factor = xp.maximum(self.factor, self.slope, out=self.factor)
+            self.factor = xp.maximum(self.factor, self.slope, out=self.factor if x.ndim else None)
         else:
             self.factor = xp.where(positive, 1, self.slope).astype(x.dtype)
         return x * self.factor

@@ -32,7 +32,9 @@ class Normalize(Op):
         self.var = xp.square(y).sum(self.axes, keepdims=True) * (1.0 / count)
         self.scale = 1.0 / xp.sqrt(self.var + self.eps)
         y *= self.scale
-        if w is not None:
+        if w is None:
+            self.keep = (0,)
+        else:
             y *= w.reshape(self.shape)
             y += b.reshape(self.shape)
         return y

@@ -47,7 +47,7 @@ class Mean(Sum):
     def forward(self, x):
         total = super().forward(x)
         self.count = x.size // (total.size or 1)
-        return total * (1.0 / self.count) if self.count else total / 0.0
+        return total * (1.0 / self.count if self.count else float("nan"))
 
     def backward(self, g):
         return broadcast_to((g * (1.0 / (self.count or 1))).reshape(self.kept_shape), self.shape),

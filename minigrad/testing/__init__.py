@@ -1,0 +1,1 @@
+"""Test gradients, your own ops' included: see the functions below."""

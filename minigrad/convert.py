@@ -9,6 +9,7 @@ from minigrad.graph import Handle, Op
 
 class Cast(Op):
     """y = x in another dtype; the gradient returns in x's"""
+    asked_for_dtype = True
 
     def __init__(self, dtype):
         self.dtype = dtype

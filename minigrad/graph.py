@@ -87,7 +87,7 @@ class Op(Node):
     """
 
     __slots__ = ("kept", "needs", "line", "__dict__")
-    keep = ()
+    keep, asked_for_dtype = (), False  # whether the output's dtype is the user's own choice
     fix = "check the inputs' shapes and dtypes"  # the end of this op's error message
     wrap = None  # array -> Tensor; tensor.py sets it, so that nothing here imports upward
 
@@ -117,7 +117,7 @@ class Op(Node):
         if not boxed:
             return out
         if out.dtype.char == "d":
-            out = integer_promoted(self.forward, out, arrays)
+            out = integer_promoted(self, out, arrays)
         if mode.anomaly:
             self.line = anomaly.check_forward(self, out, arrays)
         tensor = Op.wrap(out)

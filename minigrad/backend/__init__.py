@@ -48,15 +48,17 @@ def owner(array):
     return array
 
 
-def integer_promoted(forward, out, arrays):
+def integer_promoted(op, out, arrays):
     """`out`, or, where no floating array asked for float64, the result in the default dtype, as PyTorch has it.
 
     NumPy turns `int64 / 2`, `float32 * int64` and `float32 * numpy.float64(2)` into float64.
     """
+    if op.asked_for_dtype:
+        return out
     wide = [a for a in arrays if hasattr(a, "ndim") and not isinstance(a, np.generic)]
     if any(a.dtype.char == "d" for a in wide) or not wide:
         return out
     if any(isinstance(a, np.generic) for a in arrays):
-        out = forward(*[a.item() if isinstance(a, np.generic) else a for a in arrays])
+        out = op.forward(*[a.item() if isinstance(a, np.generic) else a for a in arrays])
     floats = [a.dtype for a in wide if a.dtype.kind == "f"]
     return out.astype(np.result_type(*floats) if floats else np.float32)

@@ -191,7 +191,7 @@ def nll_loss(x, target, weight=None, ignore_index=-100, reduction="mean"):
     if reduction == "none":
         return each
     total = sum_of(each)
-    return total if reduction == "sum" else total / share.sum()
+    return total if reduction == "sum" else total / nan_if_zero(share.sum())
 
 
 def cross_entropy(x, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
@@ -218,7 +218,7 @@ def cross_entropy(x, target, weight=None, ignore_index=-100, reduction="mean", l
             w = array_of(weight)
             smooth = -sum_of(logp * along(w, logp, axis), axis) * counted
             total = (w[array_module(labels).where(counted > 0, labels, 0)] * counted).sum()
-        smooth = smooth if reduction == "none" else sum_of(smooth) / (total if reduction == "mean" else 1)
+        smooth = smooth if reduction == "none" else sum_of(smooth) / (nan_if_zero(total) if reduction == "mean" else 1)
         return hard * (1 - label_smoothing) + smooth * (label_smoothing / classes)
     if target.shape != x.shape:
         raise ValueError(f"cross_entropy: the logits have shape {tuple(x.shape)} and the probabilities "
@@ -241,6 +241,11 @@ def along(vector, x, axis):
 def as_array_of(x, mask):
     """A mask as an array of zeros and ones in x's dtype."""
     return mask.astype(x.dtype)
+
+
+def nan_if_zero(total):
+    """A sum of weights to divide by; NaN instead of 0, so that the mean of nothing is NaN without a warning."""
+    return array_module(total).where(total == 0, float("nan"), total)
 
 
 def _reduced(each, reduction):

@@ -36,6 +36,7 @@ class Normalize(Op):
             self.keep = (0,)
         else:
             y *= w.reshape(self.shape)
+        if b is not None:
             y += b.reshape(self.shape)
         return y
 
@@ -56,7 +57,7 @@ class Normalize(Op):
             gb = unbroadcast(g, self.shape).reshape(w.shape)
         if len(self.parents) == 1 or self.needs[0]:
             gx = scale * (gy - mean(gy, self.axes, True) - hat * mean(gy * hat, self.axes, True))
-        return (gx,) if w is None else (gx, gw, gb)
+        return (gx, gw, gb)[:len(self.parents)]
 
 
 def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
@@ -71,10 +72,14 @@ def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
         raise ValueError(f"layer_norm: the input has shape {tuple(x.shape)}, its last axes must be "
                          f"{tuple(normalized_shape)}; give normalized_shape the input's last sizes")
     axes = tuple(range(len(x.shape) - n, len(x.shape)))
-    op = Normalize(axes, tuple(normalized_shape), eps)
-    if weight is None:
-        return op(x)
-    return op(x, weight, weight.detach() * 0 if bias is None else bias)
+    return normalized(Normalize(axes, tuple(normalized_shape), eps), x, weight, bias)
+
+
+def normalized(op, x, weight, bias):
+    """A Normalize applied to x and those of weight and bias that are there."""
+    if weight is not None:
+        return op(x, weight) if bias is None else op(x, weight, bias)
+    return op(x) if bias is None else op(x) + bias.reshape(op.shape)
 
 
 def batch_norm(x, running_mean=None, running_var=None, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
@@ -98,7 +103,7 @@ def batch_norm(x, running_mean=None, running_var=None, weight=None, bias=None, t
         raise ValueError(f"batch_norm: the input has shape {tuple(x.shape)}, one value a channel, which has no variance; "
                          "train with batches of two or more, or call eval()")
     op = Normalize((0, *range(2, len(x.shape))), shape, eps)
-    y = op(x) if weight is None else op(x, weight, bias)
+    y = normalized(op, x, weight, bias)
     if running_mean is not None:
         running_mean.lerp_(op.mean.reshape(-1), momentum)
         running_var.lerp_(op.var.reshape(-1) * (count / (count - 1)), momentum)

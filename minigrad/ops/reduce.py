@@ -247,10 +247,16 @@ def norm(x, p=2, dim=None, keepdim=False):
         raise ValueError(f"norm: p is {p}; use a positive p, inf or -inf")
     if p == 1:
         return sum(abs(x), dim, keepdim)
-    # Scaled by the largest entry: |x|**p of small entries would underflow, and 0 ** (1/p - 1) is not finite.
-    powers = sum(pow(abs(x), p), dim, keepdim)
-    zero = powers == 0
-    return where(zero, 0.0, pow(where(zero, 1.0, powers), 1.0 / p))
+    # Powers of 0 are taken of 1 and left out: the slopes of x**p and x**(1/p) at 0 need not be finite.
+    size = abs(x)
+    powers = sum(_where_not_zero(size, lambda y: pow(y, p)), dim, keepdim)
+    return _where_not_zero(powers, lambda y: pow(y, 1.0 / p))
+
+
+def _where_not_zero(x, f):
+    """f(x), but 0 with all derivatives where x is 0, at which f is not asked."""
+    zero = x == 0
+    return where(zero, 0.0, f(where(zero, 1.0, x)))
 
 
 def amax(x, dim=None, keepdim=False):
@@ -309,7 +315,10 @@ def prod(x, dim=None, keepdim=False):
     axes = axes_of(dim, len(x.shape))
     shape = kept_shape(x.shape, axes)
     rest = tuple(i for i in range(len(x.shape)) if i not in axes)
-    x = permute(x, (*axes, *rest)).reshape(-1, *[x.shape[i] for i in rest]) if axes else x.reshape(1)
+    count = 1
+    for axis in axes:
+        count *= x.shape[axis]
+    x = permute(x, (*axes, *rest)).reshape(count, *[x.shape[i] for i in rest])
     if x.shape[0] == 0:
         array = x.array if isinstance(x, Handle) else x
         empty = array_module(array).ones(x.shape[1:], array.dtype)

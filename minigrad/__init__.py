@@ -17,4 +17,6 @@ from minigrad.random import get_rng_state, initial_seed, manual_seed, set_rng_st
 
 float, double, half, long, int, bool = float32, float64, float16, int64, int32, bool_
 
-from minigrad import nn, optim  # noqa: E402
+from minigrad import nn, optim
+
+__version__ = "0.1.0"

@@ -1,0 +1,95 @@
+"""What a run looks like: grids of samples, the training as a GIF, the losses as a plot. All written atomically."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+
+def write_atomically(path, write):
+    """Call `write(temporary path)`, then put the result in place, so that no half-written file is ever seen."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def grid(images, columns=None, scale=2, gap=2):
+    """Images (N, H, W) or (N, H, W, 3), uint8, as one picture, row by row, each pixel `scale` pixels wide.
+
+    >>> grid(np.zeros((4, 28, 28), np.uint8), columns=2, scale=1, gap=1).shape
+    (59, 59)
+    """
+    n, height, width = images.shape[:3]
+    columns = columns or max(1, round(np.sqrt(n)))
+    rows = -(-n // columns)
+    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, *images.shape[3:]), 64, np.uint8)
+    for i, image in enumerate(images):
+        top, left = gap + i // columns * (height + gap), gap + i % columns * (width + gap)
+        sheet[top:top + height, left:left + width] = image
+    return sheet.repeat(scale, 0).repeat(scale, 1)
+
+
+def save_png(path, picture):
+    """A uint8 picture (H, W) or (H, W, 3) as PNG."""
+    from PIL import Image
+
+    return write_atomically(path, lambda p: Image.fromarray(picture).save(p, optimize=True))
+
+
+def save_gif(path, frames, seconds=8.0):
+    """PNG files of one size as an animation of about that many seconds, the last frame held."""
+    from PIL import Image
+
+    frames = list(frames)
+    if not frames:
+        return None
+    images = [Image.open(frame).convert("P") for frame in frames]
+    each = max(40, int(1000 * seconds / len(images)))
+    held = [each] * (len(images) - 1) + [2000]
+    try:
+        return write_atomically(path, lambda p: images[0].save(p, save_all=True, append_images=images[1:], duration=held,
+                                                               loop=0))
+    finally:
+        for image in images:
+            image.close()
+
+
+def plot_losses(path, title, metrics, ideals, note=""):
+    """The columns of `metrics` (name -> list, "step" among them) over the steps, with the ideal losses as lines.
+
+    `ideals` maps a label to a height. Faint: as logged; strong: the mean over a twentieth of the run.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 5), layout="constrained")
+    axes = figure.subplots()
+    steps = np.array(metrics["step"])
+    for colour, (name, values) in zip(("tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple"),
+                                      ((k, v) for k, v in metrics.items() if k != "step")):
+        values = np.array(values)
+        axes.plot(steps, values, color=colour, alpha=0.25, linewidth=0.7)
+        axes.plot(steps, running_mean(values, max(1, len(values) // 20)), color=colour, label=name)
+    for label, height in ideals.items():
+        axes.axhline(height, color="black", linestyle="--", linewidth=1, label=label)
+    axes.set(xlabel="step", ylabel="loss", title=title)
+    top = max([*ideals.values(), *(np.quantile(v, 0.99) for k, v in metrics.items() if k != "step" and len(v))], default=1)
+    axes.set_ylim(0, 1.1 * top)
+    axes.legend(loc="best")
+    if note:
+        figure.supxlabel(note, fontsize=9)
+    return write_atomically(path, lambda p: FigureCanvasAgg(figure).print_figure(p, dpi=110))
+
+
+def running_mean(values, width):
+    """The mean of the last `width` values (fewer at the start) at each place."""
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    end = np.arange(1, len(values) + 1)
+    start = np.maximum(end - width, 0)
+    return (total[end] - total[start]) / (end - start)

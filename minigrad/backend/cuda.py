@@ -10,6 +10,30 @@ import cupyx.scipy.special
 NAME = "cuda"
 
 
+def for_images(part, count, rows, work):
+    """part(images) for all images at once: the device is wide enough."""
+    part(slice(0, count))
+
+
+def sum_images(part, count, rows, work):
+    """part(images) for all images at once."""
+    return part(slice(0, count))
+
+
+def channels_last(shape, dtype):
+    """An empty array (N, C, *sizes) that owns its memory, in which the C values of a pixel lie side by side."""
+    n, c, *sizes = shape
+    return cupy.empty_like(cupy.moveaxis(cupy.empty((n, *sizes, c), dtype), -1, 1))
+
+
+def matmul_into(x, y, out):
+    """out[...] = x @ y for matrices; out may be a slice of wider rows."""
+    if out.flags.c_contiguous:
+        cupy.dot(x, y, out=out)
+    else:
+        out[...] = x.dot(y)
+
+
 def scatter_add(out, index, values):
     """out[index] += values, adding repeatedly where `index` repeats."""
     cupyx.scatter_add(out, index, values)

@@ -13,6 +13,7 @@ from minigrad.ops.reduce import (amax, amin, argmax, argmin, cumsum, log_softmax
                                  softmax, std, sum, var)
 from minigrad.ops.order import argsort, sort, topk
 from minigrad.ops.linalg import einsum, linear, matmul
+from minigrad.ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from minigrad.ops.activation import (elu, erf, gelu, leaky_relu, relu, sigmoid, silu, softplus, tanh)
 from minigrad.ops.loss import (bce, bce_with_logits, cross_entropy, l1_loss, mse_loss, nll_loss, smooth_l1_loss)
 

@@ -40,7 +40,7 @@ def torch():
 
 @pytest.fixture(scope="session")
 def compare(torch):
-    """compare(f, torch_f, arrays, rng): equal values and derivatives, all weighed by random cotangents, up to `order`."""
+    """compare(f, torch_f, arrays, rng): values and derivatives up to `order` agree, weighed by random cotangents."""
     def run(f, torch_f, arrays, rng, rtol=1e-10, order=2):
         floats = [a.dtype.kind == "f" for a in arrays]
         mine = [mg.tensor(a, requires_grad=k) for a, k in zip(arrays, floats)]

@@ -1,0 +1,110 @@
+"""Loops over a batch, split over threads: NumPy lets other threads run while it copies, adds or multiplies.
+
+Each thread works through its images in blocks whose intermediate results stay in its core's cache, and NumPy's BLAS
+runs on one thread meanwhile: a matrix product on several threads, called from several threads, waits on itself. Where
+the BLAS cannot be told so (it is not OpenBLAS), the whole batch is one block, and the BLAS splits the products itself.
+
+`MINIGRAD_NUM_THREADS` sets the number of threads. Without it, it is that of the BLAS (which heeds OMP_NUM_THREADS and
+OPENBLAS_NUM_THREADS), or of the cores that this process may use.
+"""
+
+import ctypes
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from numpy.linalg import _umath_linalg
+
+ROWS = 256  # rows of a matrix product: fewer waste time on packing the other factor, more leave the L2 cache
+SMALL = 1 << 20  # multiply-adds below which handing work to another thread costs more than it saves
+
+
+def _blas_switches():
+    """OpenBLAS's functions (get, set) for its number of threads, or None where NumPy uses another BLAS."""
+    library = ctypes.CDLL(_umath_linalg.__file__)  # its symbols include those of the libraries that it needs
+    for prefix, suffix in (("scipy_openblas", "64_"), ("scipy_openblas", ""), ("openblas", "64_"), ("openblas", "")):
+        get = getattr(library, f"{prefix}_get_num_threads{suffix}", None)
+        if get is not None:
+            return get, getattr(library, f"{prefix}_set_num_threads{suffix}")
+    return None
+
+
+class _Threads:
+    """The pool, made at first use and again after a fork, and the count of loops that run in it."""
+
+    def __init__(self):
+        self.blas = _blas_switches()
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        self.count = int(os.environ.get("MINIGRAD_NUM_THREADS") or (self.blas[0]() if self.blas else cores) or 1)
+        self.forget()
+
+    def forget(self):
+        self.lock, self.pool, self.loops, self.blas_threads = threading.Lock(), None, 0, 1
+
+    def __enter__(self):
+        with self.lock:
+            if self.pool is None and self.count > 1:
+                self.pool = ThreadPoolExecutor(self.count - 1, "minigrad")
+            self.loops += 1
+            if self.loops == 1 and self.blas:
+                self.blas_threads = self.blas[0]()
+                self.blas[1](1)
+        return self
+
+    def __exit__(self, *exc):
+        with self.lock:
+            self.loops -= 1
+            if self.loops == 0 and self.blas:
+                self.blas[1](self.blas_threads)
+
+
+_threads = _Threads()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_threads.forget)
+
+
+def _run(work, parts):
+    """[work(part) for part in parts], the first in this thread, the others in the pool's."""
+    with _threads:
+        others = [_threads.pool.submit(work, part) for part in parts[1:]]
+        try:
+            return [work(parts[0]), *(other.result() for other in others)]
+        finally:
+            for other in others:  # also after an error: the caller's arrays are in use until all are done
+                other.exception()
+
+
+def _shares(count, rows, work):
+    """The batch cut into blocks of images (slices), and the blocks dealt out in runs, one run a thread."""
+    if count * work < SMALL or _threads.blas is None and rows:
+        return [[slice(0, count)]]
+    threads = min(_threads.count, count)
+    bounds = [count * i // threads for i in range(threads + 1)]
+    step = max(ROWS // rows, 1) if rows else count
+    return [[slice(i, min(i + step, end)) for i in range(start, end, step)] for start, end in zip(bounds, bounds[1:])]
+
+
+def for_images(part, count, rows, work):
+    """Call part(images) with slices that cover range(count), on several threads.
+
+    Each image contributes `rows` rows to a matrix product inside `part` (0: there is none) and `work` multiply-adds.
+    """
+    def run(blocks):
+        for block in blocks:
+            part(block)
+
+    _run(run, _shares(count, rows, work))
+
+
+def sum_images(part, count, rows, work):
+    """The sum of part(images), arrays of one shape, over slices that cover range(count); see `for_images`."""
+    def run(blocks):
+        total = part(blocks[0])
+        for block in blocks[1:]:
+            total += part(block)
+        return total
+
+    total, *others = _run(run, _shares(count, rows, work))
+    for other in others:
+        total += other
+    return total

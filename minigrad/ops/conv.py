@@ -1,0 +1,303 @@
+"""Convolution in one and two dimensions, and its transpose.
+
+One trilinear form stands behind everything here. With the image x (N, C, H, W), the weight w (O, C, kh, kw) and an
+output-sized g (N, O, OH, OW), summed over n, o, c, the windows p and the taps t,
+
+    <g, conv(x, w)> = sum of  g[n,o,p] * x[n,c, p * stride + t * dilation - padding] * w[o,c,t]
+
+Leave out one factor and its gradient remains: `Conv2d(x, w)`, `ConvTranspose2d(g, w)` and `ConvWeight2d(x, g)`. Each is
+the other two's gradient, so three classes are closed under differentiation at every order (Dumoulin & Visin 2016 draw
+the geometry).
+
+Shapes are PyTorch's, memory is channels-last under them: an (N, C, H, W) array is a permuted view of an (N, H, W, C)
+buffer, a weight one of (O, kh, kw, C). The kw * C values that a row of a window reads then lie side by side, all
+windows of some images are copied into the rows of a matrix (`columns`) as straight runs, and a convolution is that
+matrix times the weight's: no transposes. The transposed convolution goes the same way back: one product, and `fold`
+adds the rows to the pixels they came from. Any other memory order works as well, at the price of a copy.
+"""
+
+from typing import NamedTuple
+
+from minigrad.backend import array_module, backend_of
+from minigrad.graph import Op
+from minigrad.ops.shape import permute
+
+
+class Geometry(NamedTuple):
+    """Which pixels of an image the windows read. Pairs are (height, width)."""
+
+    image: tuple
+    windows: tuple  # how many there are: the size of the convolution's output
+    kernel: tuple
+    stride: tuple
+    padding: tuple  # ((top, bottom), (left, right))
+    dilation: tuple
+    groups: int
+
+    def channels(self, images, outputs):
+        """(image channels, output channels) of each group, as slices: groups are convolutions side by side."""
+        c, o = images // self.groups, outputs // self.groups
+        return [(slice(i * c, (i + 1) * c), slice(i * o, (i + 1) * o)) for i in range(self.groups)]
+
+    def sizes(self, x, outputs):
+        """Of one image: the rows of its matrix, and the multiply-adds of its product."""
+        rows = self.windows[0] * self.windows[1]
+        return rows, rows * self.kernel[0] * self.kernel[1] * x // self.groups * outputs
+
+
+def pixels(x):
+    """(N, C, H, W) as the matrix (N * H * W, C): a view where memory is channels-last."""
+    return permute(x, 0, 2, 3, 1).reshape(-1, x.shape[1])
+
+
+def matrix(w):
+    """A weight (O, C, kh, kw) as the matrix (O, kh * kw * C): a view where memory is channels-last."""
+    return w.transpose(0, 2, 3, 1).reshape(w.shape[0], -1)
+
+
+def columns(x, geometry):
+    """Every window of the images x (N, C, H, W) as a row: (N * OH * OW, kh * kw * C)."""
+    xp, (n, c, h, w) = array_module(x), x.shape
+    (top, bottom), (left, right) = geometry.padding
+    (sh, sw), (dh, dw) = geometry.stride, geometry.dilation
+    x = x.transpose(0, 2, 3, 1)
+    if top or bottom or left or right:
+        padded = xp.zeros((n, top + h + bottom, left + w + right, c), x.dtype)
+        padded[:, top:top + h, left:left + w] = x
+        x = padded
+    image, row, pixel, channel = x.strides
+    windows = xp.lib.stride_tricks.as_strided(x, (n, *geometry.windows, *geometry.kernel, c),
+                                              (image, sh * row, sw * pixel, dh * row, dw * pixel, channel))
+    return windows.reshape(-1, geometry.kernel[0] * geometry.kernel[1] * c)
+
+
+def fold(rows, geometry, out):
+    """Add every row to the window it stands for, the transpose of `columns`: the images go to out (N, C, H, W).
+
+    Without dilation, `stride` neighbouring taps of all windows are one addition: their runs of stride * C values lie
+    side by side in the image.
+    """
+    xp, (n, c, h, w) = array_module(rows), out.shape
+    (top, bottom), (left, right) = geometry.padding
+    (kh, kw), (sh, sw), (dh, dw) = geometry.kernel, geometry.stride, geometry.dilation
+    rows, out = rows.reshape(n, *geometry.windows, kh, kw * c), out.transpose(0, 2, 3, 1)
+    if geometry.windows == (1, 1) and geometry.kernel == (h, w) and not (top or bottom or left or right):
+        out[...] = rows.reshape(n, h, w, c)
+        return
+    padded = xp.zeros((n, top + h + bottom, left + w + right, c), rows.dtype)
+    image, row, pixel, channel = padded.strides
+    run = sw if dw == 1 else 1
+    for i in range(kh):
+        for j in range(0, kw, run):
+            taps = min(run, kw - j) * c
+            there = xp.lib.stride_tricks.as_strided(padded[:, i * dh:, j * dw:], (n, *geometry.windows, taps),
+                                                    (image, sh * row, sw * pixel, channel))
+            there += rows[:, :, :, i, j * c:j * c + taps]
+    out[...] = padded[:, top:top + h, left:left + w]
+
+
+class Conv2d(Op):
+    """y[n,o,p] = sum over c, t of x[n,c, p*stride + t*dilation - padding] * w[o,c,t], plus b[o]"""
+    keep = (0, 1)
+
+    def __init__(self, geometry):
+        self.geometry = geometry
+
+    def forward(self, x, w, b=None):
+        geometry, backend = self.geometry, backend_of(x)
+        y = backend.channels_last((x.shape[0], w.shape[0], *geometry.windows), x.dtype)
+
+        def part(images):
+            for c, o in geometry.channels(x.shape[1], w.shape[0]):
+                backend.matmul_into(columns(x[images, c], geometry), matrix(w[o]).T, pixels(y[images, o]))
+            if b is not None:
+                pixels(y[images])[...] += b
+
+        backend.for_images(part, x.shape[0], *geometry.sizes(x.shape[1], w.shape[0]))
+        return y
+
+    def backward(self, g, x, w):
+        gx = ConvTranspose2d(self.geometry)(g, w) if self.needs[0] else None
+        gw = ConvWeight2d(self.geometry)(x, g) if self.needs[1] else None
+        return (gx, gw) if len(self.parents) == 2 else (gx, gw, pixels(g).sum(0) if self.needs[2] else None)
+
+
+class ConvTranspose2d(Op):
+    """x[n,c, p*stride + t*dilation - padding] = sum over o, t of g[n,o,p] * w[o,c,t], plus b[c]"""
+    keep = (0, 1)
+
+    def __init__(self, geometry):
+        self.geometry = geometry
+
+    def forward(self, g, w, b=None):
+        geometry, backend = self.geometry, backend_of(g)
+        x = backend.channels_last((g.shape[0], w.shape[1] * geometry.groups, *geometry.image), g.dtype)
+
+        def part(images):
+            for c, o in geometry.channels(x.shape[1], w.shape[0]):
+                fold(pixels(g[images, o]).dot(matrix(w[o])), geometry, x[images, c])
+            if b is not None:
+                pixels(x[images])[...] += b
+
+        backend.for_images(part, g.shape[0], *geometry.sizes(x.shape[1], w.shape[0]))
+        return x
+
+    def backward(self, h, g, w):
+        gg = Conv2d(self.geometry)(h, w) if self.needs[0] else None
+        gw = ConvWeight2d(self.geometry)(h, g) if self.needs[1] else None
+        return (gg, gw) if len(self.parents) == 2 else (gg, gw, pixels(h).sum(0) if self.needs[2] else None)
+
+
+class ConvWeight2d(Op):
+    """w[o,c,t] = sum over n, p of g[n,o,p] * x[n,c, p*stride + t*dilation - padding]"""
+    keep = (0, 1)
+
+    def __init__(self, geometry):
+        self.geometry = geometry
+
+    def forward(self, x, g):
+        geometry, backend = self.geometry, backend_of(x)
+        groups = geometry.channels(x.shape[1], g.shape[1])
+        w = backend.channels_last((g.shape[1], x.shape[1] // geometry.groups, *geometry.kernel), x.dtype)
+        for c, o in groups:
+            matrix(w[o])[...] = backend.sum_images(
+                lambda images, c=c, o=o: pixels(g[images, o]).T.dot(columns(x[images, c], geometry)),
+                x.shape[0], *geometry.sizes(x.shape[1], g.shape[1]))
+        return w
+
+    def backward(self, v, x, g):
+        return (ConvTranspose2d(self.geometry)(g, v) if self.needs[0] else None,
+                Conv2d(self.geometry)(x, v) if self.needs[1] else None)
+
+
+def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """The cross-correlation of x (N, C, H, W) with weight (O, C/groups, kh, kw), plus bias (O,): (N, O, OH, OW).
+
+    OH = floor((H + 2 padding - dilation (kh - 1) - 1) / stride) + 1. stride, padding and dilation are a number or a
+    pair (height, width); padding may be "valid" (none) or "same" (as much as keeps the size; stride 1). x may lack the
+    batch axis.
+
+    >>> from minigrad import ones
+    >>> conv2d(ones(1, 1, 3, 3), ones(1, 1, 2, 2)).shape, conv2d(ones(1, 1, 3, 3), ones(1, 1, 2, 2), padding=1).shape
+    ((1, 1, 2, 2), (1, 1, 4, 4))
+    """
+    if len(x.shape) == 3:
+        return conv2d(x.reshape(1, *x.shape), weight, bias, stride, padding, dilation, groups)[0]
+    stride, dilation = _pair("conv2d", "stride", stride, 1), _pair("conv2d", "dilation", dilation, 1)
+    _check("conv2d", x, weight, bias, groups, weight.shape[1] * groups, weight.shape[0])
+    image, kernel = tuple(x.shape[2:]), tuple(weight.shape[2:])
+    padding = _paddings(padding, kernel, stride, dilation)
+    windows = tuple((n + before + after - d * (k - 1) - 1) // s + 1
+                    for n, (before, after), k, s, d in zip(image, padding, kernel, stride, dilation))
+    if min(windows) < 1:
+        raise ValueError(f"conv2d: a window of {kernel} with dilation {dilation} does not fit into the image {image} "
+                         f"with padding {padding}; give a larger image, more padding or a smaller kernel")
+    op = Conv2d(Geometry(image, windows, kernel, stride, padding, dilation, groups))
+    return op(x, weight) if bias is None else op(x, weight, bias)
+
+
+def conv_transpose2d(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+    """The transpose of `conv2d`: x (N, I, H, W), weight (I, O/groups, kh, kw), bias (O,): (N, O, OH, OW).
+
+    OH = (H - 1) stride - 2 padding + dilation (kh - 1) + output_padding + 1, where output_padding, below the stride or
+    the dilation, chooses among the sizes that a convolution would map to H. x may lack the batch axis.
+
+    >>> from minigrad import ones
+    >>> conv_transpose2d(ones(1, 1, 2, 2), ones(1, 1, 4, 4), stride=2, padding=1).shape
+    (1, 1, 4, 4)
+    """
+    name = "conv_transpose2d"
+    if len(x.shape) == 3:
+        x = x.reshape(1, *x.shape)
+        return conv_transpose2d(x, weight, bias, stride, padding, output_padding, groups, dilation)[0]
+    stride, dilation = _pair(name, "stride", stride, 1), _pair(name, "dilation", dilation, 1)
+    padding, extra = _pair(name, "padding", padding, 0), _pair(name, "output_padding", output_padding, 0)
+    _check(name, x, weight, bias, groups, weight.shape[0], weight.shape[1] * groups)
+    if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation)):
+        raise ValueError(f"{name}: output_padding {extra} with stride {stride} and dilation {dilation}; keep it below "
+                         "the larger of the two")
+    windows, kernel = tuple(x.shape[2:]), tuple(weight.shape[2:])
+    image = tuple((n - 1) * s - 2 * p + d * (k - 1) + e + 1
+                  for n, s, p, d, k, e in zip(windows, stride, padding, dilation, kernel, extra))
+    if min(image) < 1:
+        raise ValueError(f"{name}: the input {windows} with kernel {kernel} and padding {padding} gives the size "
+                         f"{image}; use less padding")
+    op = ConvTranspose2d(Geometry(image, windows, kernel, stride, tuple((p, p) for p in padding), dilation, groups))
+    return op(x, weight) if bias is None else op(x, weight, bias)
+
+
+def conv1d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """`conv2d` on lines: x (N, C, L) or (C, L), weight (O, C/groups, k), bias (O,): (N, O, L').
+
+    >>> from minigrad import tensor
+    >>> conv1d(tensor([[[1., 2., 4.]]]), tensor([[[-1., 1.]]]))
+    tensor([[[1., 2.]]])
+    """
+    name = "conv1d"
+    padding = padding if isinstance(padding, str) else (0, _single(name, "padding", padding))
+    y = conv2d(_as_image(name, x, 2), _as_image(name, weight, 3), bias, (1, _single(name, "stride", stride)), padding,
+               (1, _single(name, "dilation", dilation)), groups)
+    return y.reshape(*y.shape[:-2], y.shape[-1])
+
+
+def conv_transpose1d(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+    """`conv_transpose2d` on lines: x (N, I, L) or (I, L), weight (I, O/groups, k), bias (O,): (N, O, L')."""
+    name = "conv_transpose1d"
+    y = conv_transpose2d(_as_image(name, x, 2), _as_image(name, weight, 3), bias, (1, _single(name, "stride", stride)),
+                         (0, _single(name, "padding", padding)), (0, _single(name, "output_padding", output_padding)),
+                         groups, (1, _single(name, "dilation", dilation)))
+    return y.reshape(*y.shape[:-2], y.shape[-1])
+
+
+def _as_image(name, x, least):
+    """Lines (..., L) as images of height 1."""
+    if len(x.shape) not in (least, 3):
+        raise ValueError(f"{name}: got shape {tuple(x.shape)}; give (N, C, L) and a weight of three axes")
+    return x.reshape(*x.shape[:-1], 1, x.shape[-1])
+
+
+def _single(name, what, value):
+    """A number, given as one or as a tuple of one."""
+    if not isinstance(value, (tuple, list)):
+        return value
+    if len(value) != 1:
+        raise ValueError(f"{name}: {what} is {value}; give one number")
+    return value[0]
+
+
+def _pair(name, what, value, least):
+    """A number or a pair (height, width) as a pair."""
+    pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    if len(pair) != 2 or not all(isinstance(v, int) and v >= least for v in pair):
+        raise ValueError(f"{name}: {what} is {value!r}; give an integer of {least} or more, or a pair of them")
+    return pair
+
+
+def _paddings(padding, kernel, stride, dilation):
+    """((top, bottom), (left, right)) of what conv2d takes as padding."""
+    if padding == "valid":
+        return (0, 0), (0, 0)
+    if padding == "same":
+        if stride != (1, 1):
+            raise ValueError(f"conv2d: padding 'same' with stride {stride}; it is defined for stride 1, give numbers")
+        return tuple((d * (k - 1) // 2, d * (k - 1) - d * (k - 1) // 2) for k, d in zip(kernel, dilation))
+    if isinstance(padding, str):
+        raise ValueError(f"conv2d: padding is {padding!r}; use 'same', 'valid', a number or a pair")
+    return tuple((p, p) for p in _pair("conv2d", "padding", padding, 0))
+
+
+def _check(name, x, weight, bias, groups, inputs, outputs):
+    """One clear line where the shapes do not fit; `inputs` and `outputs` are the channels that the weight speaks of."""
+    shapes = f"{name}: input {tuple(x.shape)}, weight {tuple(weight.shape)}, groups {groups}"
+    if len(x.shape) != 4 or len(weight.shape) != 4:
+        raise ValueError(f"{shapes}; give an input (N, C, H, W) or (C, H, W) and a weight of four axes")
+    if groups < 1 or weight.shape[0] % groups:
+        raise ValueError(f"{shapes}; groups must divide the weight's first size")
+    if x.shape[1] != inputs:
+        raise ValueError(f"{shapes}; the input has {x.shape[1]} channels (axis 1) and the weight takes {inputs}")
+    if min(weight.shape) < 1:
+        raise ValueError(f"{shapes}; the weight is empty, give it sizes of 1 or more")
+    if bias is not None and tuple(bias.shape) != (outputs,):
+        raise ValueError(f"{shapes}, bias {tuple(bias.shape)}; the bias must have shape ({outputs},)")
+    if x.dtype != weight.dtype:
+        raise TypeError(f"{shapes}: the input is {x.dtype} and the weight {weight.dtype}; bring both to one dtype")

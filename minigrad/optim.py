@@ -190,7 +190,7 @@ class Optimizer:
                     raise ValueError(f"{name}: {slot} of parameter {k} has shape {tuple(entry[slot].shape)}, the parameter "
                                      f"{flat.parameters[k].shape}; make the optimiser over the same model")
         for flat, k, entry in entries:
-            flat.steps[k] = int(entry.get("step", 0))
+            flat.steps[k] = int(entry.get("step", bool(entry)))  # PyTorch's SGD counts no steps
             for slot, buffer in flat.state.items():
                 value = entry.get(slot, 0.0)
                 flat.view(buffer, k)[...] = flat.xp.asarray(getattr(value, "array", value))

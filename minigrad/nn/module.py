@@ -156,15 +156,15 @@ class Module:
 
     def float(self):
         """Everything in float32; returns the module."""
-        return Module.to(self, "float32")
+        return Module.to(self, dtype="float32")
 
     def double(self):
         """Everything in float64; returns the module."""
-        return Module.to(self, "float64")
+        return Module.to(self, dtype="float64")
 
     def half(self):
         """Everything in float16; returns the module."""
-        return Module.to(self, "float16")
+        return Module.to(self, dtype="float16")
 
     def zero_grad(self, set_to_none=True):
         """Forget the gradients of all parameters."""

@@ -121,7 +121,9 @@ class Conversions(Handle):
 
     def type(self, dtype=None):
         """The dtype, or this tensor in another (a dtype, its name, or a legacy type such as FloatTensor)."""
-        return self.dtype if dtype is None else self.to(dtype=getattr(dtype, "dtype", dtype))
+        if dtype is None:
+            return self.dtype
+        return self.to(dtype=getattr(dtype, "dtype", dtype), device=getattr(dtype, "device", None))
 
     def type_as(self, other):
         """This tensor in the dtype and on the device of another."""

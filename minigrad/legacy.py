@@ -1,0 +1,111 @@
+"""Old spellings that books and tutorials use, and PyTorch names that mean something simpler here.
+
+Nothing else in the package uses them. In new code: `tensor`, `zeros`, `set_default_dtype`, `minigrad.checkpoint`.
+"""
+
+from types import SimpleNamespace
+
+import numpy
+
+from minigrad import create
+from minigrad.backend.device import device
+from minigrad.graph import Handle
+from minigrad.tensor import Tensor
+
+Size, dtype = tuple, numpy.dtype  # what shapes and dtypes are instances of
+
+_DTYPES = {"FloatTensor": "float32", "DoubleTensor": "float64", "HalfTensor": "float16", "LongTensor": "int64",
+           "IntTensor": "int32", "ShortTensor": "int16", "CharTensor": "int8", "ByteTensor": "uint8",
+           "BoolTensor": "bool"}
+
+
+class TensorType:
+    """A dtype and a place under one name, such as FloatTensor or cuda.FloatTensor.
+
+    Called with sequences, arrays or tensors it converts them; with integers it makes a tensor of these sizes without
+    content. `x.type(FloatTensor)` and `isinstance(x, FloatTensor)` work, too.
+
+    >>> FloatTensor([1, 2]), FloatTensor(2, 3).shape, isinstance(LongTensor([1]), LongTensor)
+    (tensor([1., 2.]), (2, 3), True)
+    """
+
+    def __init__(self, name, dtype, place):
+        self.name, self.dtype, self.device = name, numpy.dtype(dtype), device(place)
+
+    def __call__(self, *data):
+        if len(data) == 1 and not isinstance(data[0], (int, numpy.integer)):
+            return create.tensor(data[0], dtype=self.dtype, device=self.device)
+        return create.empty(*data or (0,), dtype=self.dtype, device=self.device)
+
+    def __instancecheck__(self, x):
+        return isinstance(x, Handle) and x.dtype == self.dtype and x.device.type == self.device.type
+
+    def __repr__(self):
+        return f"<tensor type {self.name}>"
+
+
+def tensor_types(place, prefix=""):
+    """{name: TensorType} of all dtypes on one device."""
+    return {name: TensorType(prefix + name, dtype, place) for name, dtype in _DTYPES.items()}
+
+
+_types = tensor_types("cpu")
+FloatTensor, DoubleTensor, HalfTensor = _types["FloatTensor"], _types["DoubleTensor"], _types["HalfTensor"]
+LongTensor, IntTensor, ShortTensor = _types["LongTensor"], _types["IntTensor"], _types["ShortTensor"]
+CharTensor, ByteTensor, BoolTensor = _types["CharTensor"], _types["ByteTensor"], _types["BoolTensor"]
+
+
+def set_default_tensor_type(kind):
+    """Set the default dtype and device together: set_default_tensor_type(cuda.FloatTensor), or "torch.FloatTensor"."""
+    if kind is Tensor:
+        kind = FloatTensor
+    if isinstance(kind, str):
+        name = kind.split(".")[-1]
+        if name not in _DTYPES:
+            raise ValueError(f"set_default_tensor_type: unknown type {kind!r}; use one of {', '.join(_DTYPES)}")
+        kind = TensorType(kind, _DTYPES[name], "cuda" if ".cuda." in f".{kind}" else "cpu")
+    create.set_default_device(kind.device)
+    create.set_default_dtype(kind.dtype)
+
+
+def Variable(data, requires_grad=False):
+    """The tensor itself: since PyTorch 0.4 every tensor can carry a graph. With requires_grad, a leaf on its memory."""
+    return data.detach().requires_grad_() if requires_grad else data
+
+
+class Generator(numpy.random.Generator):
+    """A random generator of one's own, for `random_split` and `DataLoader`: Generator().manual_seed(42)."""
+
+    def __init__(self, device="cpu"):
+        super().__init__(numpy.random.Philox())
+
+    def manual_seed(self, seed):
+        """Start anew from a seed; returns the generator."""
+        self.bit_generator.state = numpy.random.Philox(seed).state
+        return self
+
+
+def save(state_dict, path):
+    """Save {name: tensor}, such as `model.state_dict()`, as a safetensors file, whatever the name ends in.
+
+    There is no pickling here: TypeError for anything else. `minigrad.checkpoint.save` takes nested states.
+    """
+    from minigrad import checkpoint
+
+    if not isinstance(state_dict, dict) or not all(isinstance(value, Handle) for value in state_dict.values()):
+        raise TypeError(f"save: got {type(state_dict).__name__}, not a dict of tensors; save model.state_dict(), or "
+                        "use minigrad.checkpoint.save(folder, state, step=...) for optimisers and numbers, too")
+    checkpoint.save_safetensors(path, state_dict)
+
+
+def load(path, map_location=None, weights_only=True):
+    """{name: tensor} from a file that `save` wrote; PyTorch's own are refused, with the way to convert them."""
+    from minigrad import checkpoint
+
+    tensors = checkpoint.load_safetensors(path)
+    return tensors if map_location is None else {name: x.to(map_location) for name, x in tensors.items()}
+
+
+# Switches that tutorials set or ask: without effect, or never there.
+backends = SimpleNamespace(cudnn=SimpleNamespace(benchmark=False, deterministic=True, enabled=False),
+                           mps=SimpleNamespace(is_available=lambda: False))

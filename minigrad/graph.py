@@ -195,7 +195,7 @@ def sweep(roots, cotangents, targets=None, retain_graph=False, create_graph=Fals
     Without targets the leaves' tensors accumulate into `.grad`; with them, a dict node -> cotangent comes back.
     """
     order, wanted = _reachable(roots, targets)
-    grads, owned, found = {}, set(), {}
+    grads, owned, found, latest, watched = {}, set(), {}, Writes.latest, mode.anomaly
     for node, g in zip(roots, cotangents):
         grads[node] = grads[node] + g if node in grads else g
     for node in order:
@@ -205,43 +205,41 @@ def sweep(roots, cotangents, targets=None, retain_graph=False, create_graph=Fals
         if node.hooks:
             g = _run_hooks(node, g)
             owned.discard(node)  # a hook may have kept what it was shown
-        if targets is not None and node in targets:
-            found[node] = g
         parents = node.parents
-        if not parents:
-            if targets is None:
-                node.accumulate(g, node in owned)
+        if targets is not None:
+            if node in targets:
+                found[node] = g
+            parents = [parent if parent in wanted else None for parent in parents]
+            if not any(parents):
+                continue
+        elif not parents:
+            node.accumulate(g, node in owned)
             continue
-        if len(parents) > 1:
-            node.needs = [parent in wanted for parent in parents]
-        if targets is not None and wanted.isdisjoint(parents):
-            continue
-        if node.order < Writes.latest:
+        if node.order < latest:
             _check_unwritten(node)
-        if create_graph:
-            kept = [_tie(node, slot, array) for slot, array in zip(node.keep, node.kept)]
-            results = node.backward(g, *kept)
-        else:
-            results = node.backward(g, *node.kept)
-        if mode.anomaly:
+        node.needs = parents  # a parent that gets a gradient is true, None is not
+        kept = [_tie(node, slot, array) for slot, array in zip(node.keep, node.kept)] if create_graph else node.kept
+        results = node.backward(g, *kept)
+        if watched:
             anomaly.check_backward(node, g, results)
-        if not retain_graph:
-            node.parents = node.kept = None
         if len(results) != len(parents):
             raise RuntimeError(f"{type(node).__name__}.backward returned {len(results)} gradients for "
                                f"{len(parents)} inputs; return one an input, None where there is none")
+        if not retain_graph:
+            node.parents = node.kept = None
         for parent, result in zip(parents, results):
-            if result is None or parent not in wanted:
+            if parent is None or result is None:
                 continue
-            if parent not in grads:
+            have = grads.get(parent)
+            if have is None:
                 grads[parent] = result
                 # A result that no one else holds, and that is no view, belongs to the sweep.
                 if not create_graph and result.base is None and getrefcount(result) == _ALONE:
                     owned.add(parent)
-            elif parent in owned and not create_graph and grads[parent].dtype == result.dtype:
+            elif parent in owned and not create_graph and have.dtype == result.dtype:
                 grads[parent] += result  # not `have += result`: 0-d NumPy results are immutable
             else:
-                grads[parent] = grads[parent] + result
+                grads[parent] = have + result
                 owned.add(parent)
     return found
 

@@ -7,6 +7,27 @@ from minigrad.backend.threads import for_images, sum_images  # noqa: F401 (part 
 NAME = "cpu"
 
 
+def _keep_freed_memory():
+    """Let glibc keep the memory of freed arrays for the next ones, up to 256 MiB of it.
+
+    By default it hands blocks back to the system at once, and every step of a training faults the same pages in again:
+    a fifth to a quarter of the time of a fully connected GAN's step. Other C libraries are left as they are.
+    """
+    import ctypes
+
+    trim_threshold, top_pad, mmap_threshold = -1, -2, -3  # the parameters' numbers in malloc.h
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):  # not glibc
+        return
+    mallopt(mmap_threshold, 32 << 20)
+    mallopt(trim_threshold, 256 << 20)
+    mallopt(top_pad, 16 << 20)
+
+
+_keep_freed_memory()
+
+
 def channels_last(shape, dtype):
     """An empty array (N, C, *sizes) that owns its memory, in which the C values of a pixel lie side by side."""
     strides, step = [0] * len(shape), numpy.dtype(dtype).itemsize

@@ -2,6 +2,7 @@
 
 from minigrad.backend import array_module, backend_of
 from minigrad.graph import Handle, Op
+from minigrad.ops.broadcast import unbroadcast
 from minigrad.ops.shape import axes_of
 
 
@@ -42,6 +43,7 @@ class PutItem(Op):
         self.index, self.shape = index, shape
 
     def forward(self, x):
+        self.source = x.shape
         y = array_module(x).zeros(self.shape, x.dtype)
         if _is_basic(self.index) or getattr(self.index, "dtype", None) == bool:
             y[self.index] = x
@@ -50,7 +52,7 @@ class PutItem(Op):
         return y
 
     def backward(self, g):
-        return GetItem(self.index)(g),
+        return unbroadcast(GetItem(self.index)(g), self.source),
 
 
 def _along(index, dim):

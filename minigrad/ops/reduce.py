@@ -68,7 +68,7 @@ class Var(Op):
         for axis in self.axes:
             count *= x.shape[axis]
         self.scale = 1.0 / (count - self.correction) if count > self.correction else float("nan")
-        centred = x - x.mean(self.axes, keepdims=True)
+        centred = x - x.sum(self.axes, keepdims=True) * (1.0 / (count or 1))
         return (centred * centred).sum(self.axes, keepdims=self.keepdim) * self.scale
 
     def backward(self, g, x):
@@ -187,7 +187,7 @@ class CumSum(Op):
         self.dim = dim
 
     def forward(self, x):
-        return x.cumsum(self.dim)
+        return x.cumsum(self.dim).reshape(x.shape)  # NumPy makes a 0-d array 1-d
 
     def backward(self, g):
         return flip(cumsum(flip(g, self.dim), self.dim), self.dim),

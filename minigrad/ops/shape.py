@@ -14,7 +14,7 @@ AXES = "use axes that the input has"
 def axes_of(dim, ndim):
     """`dim` (None, an axis or a tuple) as a tuple of non-negative axes; an axis not there or there twice raises."""
     dims = tuple(range(ndim)) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
-    axes = tuple(d + ndim if d < 0 else d for d in dims)
+    axes = tuple(d + (ndim or 1) if d < 0 else d for d in dims)
     for d, axis in zip(dims, axes):
         if not 0 <= axis < (ndim or 1):
             raise IndexError(f"dim {d} is out of range for a tensor of {ndim} axes; {AXES}")

@@ -79,6 +79,13 @@ def soft_classes(s):
                                        "label_smoothing": s.choice((0.0, 0.2))}
 
 
+def typed(f):
+    """f with the arrays among its options, which are float64, in the input's dtype."""
+    def call(x, *rest, **options):
+        return f(x, *rest, **{k: v.astype(x.dtype) if getattr(v, "dtype", None) == "float64" else v for k, v in options.items()})
+    return call
+
+
 def as_tensors(torch, options):
     """The options with arrays as PyTorch tensors."""
     return {k: torch.tensor(v) if isinstance(v, numpy.ndarray) else v for k, v in options.items()}
@@ -100,7 +107,7 @@ case(L1, ops.l1_loss, differing, "nn.functional.l1_loss")
 case(SmoothL1, ops.smooth_l1_loss, apart, "nn.functional.smooth_l1_loss")
 case(Bce, ops.bce, probabilities, plain_bce)
 case(BceWithLogits, ops.bce_with_logits, logits, "nn.functional.binary_cross_entropy_with_logits")
-case(None, ops.bce_with_logits, weighted, same("binary_cross_entropy_with_logits"), name="bce_with_logits-weighted")
-case(None, ops.nll_loss, classes, same("nll_loss"), name="nll_loss")
-case(None, ops.cross_entropy, smoothed, same("cross_entropy"), name="cross_entropy")
-case(None, ops.cross_entropy, soft_classes, same("cross_entropy"), name="cross_entropy-soft")
+case(None, typed(ops.bce_with_logits), weighted, same("binary_cross_entropy_with_logits"), name="bce_with_logits-weighted")
+case(None, typed(ops.nll_loss), classes, same("nll_loss"), name="nll_loss")
+case(None, typed(ops.cross_entropy), smoothed, same("cross_entropy"), name="cross_entropy")
+case(None, typed(ops.cross_entropy), soft_classes, same("cross_entropy"), name="cross_entropy-soft")

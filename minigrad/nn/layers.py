@@ -1,4 +1,4 @@
-"""Layers with parameters, and the containers and reshapers between them."""
+"""Linear layers, tables, dropout, and the containers and reshapers between them."""
 
 from minigrad import create, ops
 from minigrad.nn import functional as F
@@ -48,72 +48,10 @@ class Embedding(Module):
         return f"{self.num_embeddings}, {self.embedding_dim}"
 
 
-class LayerNorm(Module):
-    """Each sample normalised over its last axes, whose sizes are `normalized_shape` (Ba, Kiros & Hinton 2016)."""
-
-    def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True, device=None, dtype=None):
-        super().__init__()
-        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-        self.eps = eps
-        options = {"device": device, "dtype": dtype}
-        self.weight = Parameter(create.ones(self.normalized_shape, **options)) if elementwise_affine else None
-        self.bias = Parameter(create.zeros(self.normalized_shape, **options)) if elementwise_affine and bias else None
-
-    def forward(self, x):
-        return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
-
-    def extra_repr(self):
-        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.weight is not None}"
-
-
-class _BatchNorm(Module):
-    """Each channel (axis 1) normalised over the batch, or, in eval mode, by running statistics (Ioffe & Szegedy 2015).
-
-    `momentum` is the weight of the newest batch in the running statistics, None for the plain average of all.
-    """
-
-    ranks = ()
-
-    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True, device=None,
-                 dtype=None):
-        super().__init__()
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
-        self.affine, self.track_running_stats = affine, track_running_stats
-        options = {"device": device, "dtype": dtype}
-        self.weight = Parameter(create.ones(num_features, **options)) if affine else None
-        self.bias = Parameter(create.zeros(num_features, **options)) if affine else None
-        track = track_running_stats
-        self.register_buffer("running_mean", create.zeros(num_features, **options) if track else None)
-        self.register_buffer("running_var", create.ones(num_features, **options) if track else None)
-        self.register_buffer("num_batches_tracked", create.tensor(0, device=device) if track else None)
-
-    def forward(self, x):
-        if x.dim() not in self.ranks or x.shape[1] != self.num_features:
-            raise ValueError(f"{type(self).__name__}: the input has shape {x.shape}; it takes {self.num_features} channels "
-                             f"on axis 1 of {' or '.join(map(str, self.ranks))} axes")
-        momentum = self.momentum
-        if self.training and self.track_running_stats:
-            self.num_batches_tracked.add_(1)
-            if momentum is None:
-                momentum = 1.0 / self.num_batches_tracked.item()
-        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias,
-                            self.training or not self.track_running_stats, momentum, self.eps)
-
-    def extra_repr(self):
-        return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-                f"track_running_stats={self.track_running_stats}")
-
-
-class BatchNorm1d(_BatchNorm):
-    """Batch normalisation of (N, C) or (N, C, L)."""
-
-    ranks = (2, 3)
-
-
 class Dropout(Module):
     """While training, each element 0 with probability p, the others divided by 1 - p."""
 
-    def __init__(self, p=0.5):
+    def __init__(self, p=0.5, inplace=False):
         super().__init__()
         if not 0 <= p <= 1:
             raise ValueError(f"Dropout: p is {p}; a probability lies in 0..1")

@@ -1,9 +1,12 @@
-"""Gradient clipping."""
+"""Gradient clipping, and spectral norm under PyTorch's roof."""
 
 from minigrad import create, ops
 from minigrad.autograd import array_of
 from minigrad.modes import no_grad
+from minigrad.nn.spectral import remove_spectral_norm, spectral_norm
 from minigrad.tensor import Tensor
+
+__all__ = ["clip_grad_norm_", "clip_grad_value_", "remove_spectral_norm", "spectral_norm"]
 
 
 def _with_grad(parameters):

@@ -14,6 +14,8 @@ from minigrad.ops.reduce import (amax, amin, argmax, argmin, cumsum, log_softmax
 from minigrad.ops.order import argsort, sort, topk
 from minigrad.ops.linalg import einsum, linear, matmul
 from minigrad.ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
+from minigrad.ops.pool import (adaptive_avg_pool1d, adaptive_avg_pool2d, avg_pool1d, avg_pool2d, interpolate,
+                               max_pool1d, max_pool2d, pixel_shuffle, pixel_unshuffle)
 from minigrad.ops.activation import (elu, erf, gelu, leaky_relu, relu, sigmoid, silu, softplus, tanh)
 from minigrad.ops.loss import (bce, bce_with_logits, cross_entropy, l1_loss, mse_loss, nll_loss, smooth_l1_loss)
 

@@ -1,7 +1,8 @@
 """Normalisation: y = (x - mean x) / sqrt(var x + eps) * weight + bias, the statistics taken over some of the axes.
 
-Ioffe & Szegedy 2015 (over the batch), Ba, Kiros & Hinton 2016 (over the layer). The backward pass is written in terms of
-x, so that the second derivative is right: the statistics depend on x as well.
+Ioffe & Szegedy 2015 (over the batch), Ba, Kiros & Hinton 2016 (the layer), Ulyanov, Vedaldi & Lempitsky 2016 (each
+channel of a sample), Wu & He 2018 (groups of channels). The backward pass is written in terms of x, so that the second
+derivative is right: the statistics depend on x as well.
 """
 
 from minigrad.backend import array_module
@@ -100,11 +101,48 @@ def batch_norm(x, running_mean=None, running_var=None, weight=None, bias=None, t
     for n in x.shape[:1] + x.shape[2:]:
         count *= n
     if count < 2:
-        raise ValueError(f"batch_norm: the input has shape {tuple(x.shape)}, one value a channel, which has no variance; "
-                         "train with batches of two or more, or call eval()")
+        raise ValueError(f"batch_norm: the input has shape {tuple(x.shape)}, one value a channel, which has no "
+                         "variance; train with batches of two or more, or call eval()")
     op = Normalize((0, *range(2, len(x.shape))), shape, eps)
     y = normalized(op, x, weight, bias)
     if running_mean is not None:
         running_mean.lerp_(op.mean.reshape(-1), momentum)
         running_var.lerp_(op.var.reshape(-1) * (count / (count - 1)), momentum)
     return y
+
+
+def instance_norm(x, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True,
+                  momentum=0.1, eps=1e-5):
+    """Normalise each channel of each sample of x (N, C, ...) by itself; without use_input_stats, as batch_norm does.
+
+    The running statistics, where given, move by `momentum` towards the means over the batch.
+    """
+    if not use_input_stats:
+        return batch_norm(x, running_mean, running_var, weight, bias, False, momentum, eps)
+    count = 1
+    for n in x.shape[2:]:
+        count *= n
+    if len(x.shape) < 3 or count < 2:
+        raise ValueError(f"instance_norm: the input has shape {tuple(x.shape)}; give (N, C, ...) with more than one "
+                         "value a channel")
+    op = Normalize(tuple(range(2, len(x.shape))), (1, x.shape[1]) + (1,) * (len(x.shape) - 2), eps)
+    y = normalized(op, x, weight, bias)
+    if running_mean is not None:
+        running_mean.lerp_(op.mean.mean(0).reshape(-1), momentum)
+        running_var.lerp_(op.var.mean(0).reshape(-1) * (count / (count - 1)), momentum)
+    return y
+
+
+def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5):
+    """Normalise x (N, C, ...) over groups of C / num_groups neighbouring channels and all axes behind them.
+
+    >>> from minigrad import tensor
+    >>> group_norm(tensor([[1., 3., 5., 9.]]), 2, eps=0.)
+    tensor([[-1.,  1., -1.,  1.]])
+    """
+    if len(x.shape) < 2 or num_groups < 1 or x.shape[1] % num_groups:
+        raise ValueError(f"group_norm: the input has shape {tuple(x.shape)}, to be divided into {num_groups} groups; "
+                         "the groups must divide the channels (axis 1)")
+    n, c, *sizes = x.shape
+    op = Normalize(tuple(range(2, len(sizes) + 3)), (1, num_groups, c // num_groups) + (1,) * len(sizes), eps)
+    return normalized(op, x.reshape(n, num_groups, c // num_groups, *sizes), weight, bias).reshape(x.shape)

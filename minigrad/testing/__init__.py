@@ -13,10 +13,12 @@ From the command line: `python -m minigrad.testing my_module:my_op --shapes "3,4
 from minigrad.testing.contracts import CONTRACTS, Skipped, check_contracts
 from minigrad.testing.gradcheck import (GradientMismatch, Nondifferentiable, check_differentiable, check_grad,
                                         check_grad_complex_step)
-from minigrad.testing.properties import PROPERTIES, Violation, check_properties
+from minigrad.testing.properties import (PROPERTIES, Violation, check_adjoint, check_hessian, check_linear, check_needs,
+                                         check_properties, check_same_with_graph)
 
-__all__ = ["CONTRACTS", "GradientMismatch", "Nondifferentiable", "PROPERTIES", "Skipped", "Violation", "check_all",
-           "check_contracts", "check_differentiable", "check_grad", "check_grad_complex_step", "check_properties"]
+__all__ = ["CONTRACTS", "GradientMismatch", "Nondifferentiable", "PROPERTIES", "Skipped", "Violation", "check_adjoint", "check_all",
+           "check_contracts", "check_differentiable", "check_grad", "check_grad_complex_step", "check_hessian", "check_linear",
+           "check_needs", "check_properties", "check_same_with_graph"]
 
 
 def check_all(f, *arrays, order=2, seed=0):

@@ -218,7 +218,8 @@ class _Point:
         moved = list(self.arrays)
         moved[i] = numpy.asarray(moved[i] + h * d)
         terms = [v * y for v, y in zip(self.cotangents, values(self.f, moved))]
-        total = float(sum(t.sum() for t in terms))
+        with numpy.errstate(invalid="ignore"):
+            total = float(sum(t.sum() for t in terms))
         if not numpy.isfinite(total):
             raise Nondifferentiable(f"{_name(self.f)}: its value near the point is {total}")
         return total, float(sum(numpy.abs(t).sum() for t in terms))

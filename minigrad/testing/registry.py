@@ -17,6 +17,7 @@ from minigrad.graph import Op
 
 CASES = []
 BASES = {"minigrad.ops.loss.Loss"}  # classes that only others' rules are built on
+AWAITED = ()  # modules whose ops may lack a case for now, such as "minigrad.ops.fused"; the tests list them as skipped
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Case:
     `sample(source)` gives (arrays, options); `f(*tensors, **options)` is called with float64 tensors for floating arrays
     and integer ones as they are. `op` is the Op class that it exercises (None: several), `torch` PyTorch's name for f
     below `torch`, or a function of (torch, *tensors, **options). `order` is how often it can be differentiated: 2, or 1
-    for an op that must raise at the second. `rtol` is what PyTorch's values are compared with.
+    for an op that must raise at the second. `rtol` is what PyTorch's values are compared with. `edges` tells whether
+    zero-size and 0-d inputs make sense beside the drawn options.
     """
 
     name: str
@@ -36,6 +38,15 @@ class Case:
     torch: Any = None
     order: int = 2
     rtol: float = 1e-10
+    edges: bool = True
+
+    def bind(self, options):
+        """f with its options, under the case's name: a function of the tensors alone."""
+        def call(*xs):
+            return self.f(*xs, **options)
+
+        call.__name__ = call.__qualname__ = f"{self.name}({', '.join(f'{k}={v!r}' for k, v in options.items())})"
+        return call
 
     def draw(self, source):
         """(arrays, options) from a Source."""
@@ -46,12 +57,12 @@ class Case:
         return f"Case({self.name})"
 
 
-def case(op, f, sample, torch=None, *, name=None, order=2, rtol=1e-10):
+def case(op, f, sample, torch=None, *, name=None, order=2, rtol=1e-10, edges=True):
     """Add a case to the table; its name is the op's, or that of f, unless given."""
     name = name or (op.__name__ if op else f.__name__)
     if any(other.name == name for other in CASES):
         raise ValueError(f"case: there is a case {name!r} already; give this one a name of its own")
-    CASES.append(Case(name, f, sample, op, torch, order, rtol))
+    CASES.append(Case(name, f, sample, op, torch, order, rtol, edges))
 
 
 def load():

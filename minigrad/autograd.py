@@ -28,8 +28,8 @@ def cotangent(name, tensor, gradient, create_graph):
     """What a sweep from `tensor` starts with: `gradient`, checked, or 1 for a single element."""
     array = tensor.array
     if tensor.node is None:
-        raise RuntimeError(f"{name}: this tensor carries no graph; make its inputs with requires_grad=True, and compute it "
-                           "outside no_grad()")
+        raise RuntimeError(f"{name}: this tensor carries no graph; make its inputs with requires_grad=True, compute it "
+                           "outside no_grad(), and change leaves by x.sub_(y): x -= y makes a new tensor")
     if gradient is None:
         if array.size != 1:
             raise RuntimeError(f"{name}: the output has shape {array.shape}, not one element; reduce it (.sum(), .mean()) "
@@ -43,11 +43,13 @@ def cotangent(name, tensor, gradient, create_graph):
     return array_of(gradient)
 
 
-def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False):
+def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, only_inputs=True,
+         allow_unused=False):
     """The gradients of `outputs`, weighed by `grad_outputs`, with respect to `inputs`: a tuple, one an input.
 
     Nothing is stored in `.grad`, and only the nodes between the two are visited. `create_graph` makes the results
     differentiable. RuntimeError where an input has no part in the outputs, unless `allow_unused`: None then.
+    `only_inputs` is there for PyTorch's sake and must stay True.
 
     >>> import minigrad
     >>> x = minigrad.tensor(3.0, requires_grad=True)

@@ -107,6 +107,26 @@ class Conversions(Handle):
         """A copy of this tensor, through which gradients flow."""
         return Clone()(self)
 
+    def view_as(self, other):
+        """This tensor in the shape of another."""
+        return self.view(other.shape)
+
+    def expand_as(self, other):
+        """This tensor, its axes of length 1 repeated to the shape of another."""
+        return self.expand(other.shape)
+
+    def nelement(self):
+        """The number of elements."""
+        return self.array.size
+
+    def is_floating_point(self):
+        """Whether the dtype is a floating one."""
+        return self.array.dtype.kind == "f"
+
+    def is_contiguous(self):
+        """Whether the elements lie in C order."""
+        return self.array.flags.c_contiguous
+
     def contiguous(self):
         """This tensor, laid out in C order."""
         return self if self.array.flags.c_contiguous else Clone("C")(self)
@@ -182,7 +202,7 @@ class Conversions(Handle):
         return iter([self[i] for i in range(self.array.shape[0])])
 
     def __format__(self, spec):
-        return format(self.item() if spec and self.array.size == 1 else str(self), spec)
+        return format(self.item() if not self.array.ndim or spec and self.array.size == 1 else str(self), spec)
 
     def __repr__(self):
         array = backend_of(self.array).to_host(self.array)

@@ -1,10 +1,10 @@
-"""In-place changes: allowed on tensors that carry no graph, and declared to the graphs that still need the old values."""
+"""In-place changes: allowed on tensors that carry no graph, declared to the graphs that still need the old values."""
 
 from minigrad import random
 from minigrad.backend import array_module
 from minigrad.graph import Handle, Op
 from minigrad.modes import mode
-from minigrad.ops.index import plain_index
+from minigrad.ops.index import _along, _checked_along, plain_index
 from minigrad.writes import touch
 
 
@@ -37,6 +37,12 @@ class InPlace(Handle):
                               "give an index inside the tensor and a value that broadcasts to it") from None
         return self
 
+    def _become(self, name, result):
+        if result.dtype.kind == "f" != self.array.dtype.kind:
+            raise TypeError(f"{name}: the result is {result.dtype}, which a tensor of {self.array.dtype} cannot hold; "
+                            "use .float() first")
+        return self._assign(name, ..., result)
+
     def __setitem__(self, index, value):
         self._assign("setitem", plain_index(index), value)
 
@@ -54,27 +60,37 @@ class InPlace(Handle):
 
     def add_(self, other, alpha=1):
         """self + alpha * other."""
-        return self._assign("add_", ..., self.detach() + _plain(other) * alpha)
+        return self._become("add_", self.detach() + _plain(other) * alpha)
 
     def sub_(self, other, alpha=1):
         """self - alpha * other."""
-        return self._assign("sub_", ..., self.detach() - _plain(other) * alpha)
+        return self._become("sub_", self.detach() - _plain(other) * alpha)
 
     def mul_(self, other):
         """self * other."""
-        return self._assign("mul_", ..., self.detach() * _plain(other))
+        return self._become("mul_", self.detach() * _plain(other))
 
     def div_(self, other):
         """self / other."""
-        return self._assign("div_", ..., self.detach() / _plain(other))
+        return self._become("div_", self.detach() / _plain(other))
 
     def lerp_(self, end, weight):
         """self + weight * (end - self): the step of a moving average."""
-        return self._assign("lerp_", ..., self.detach() + (_plain(end) - self.detach()) * weight)
+        return self._become("lerp_", self.detach() + (_plain(end) - self.detach()) * weight)
 
     def clamp_(self, min=None, max=None):
         """Between min and max."""
         return self._assign("clamp_", ..., self.detach().clamp(min, max))
+
+    def masked_fill_(self, mask, value):
+        """`value` where the bool tensor `mask`, broadcast, holds."""
+        mask = array_module(self.array).broadcast_to(plain_index(mask), self.array.shape)
+        return self._assign("masked_fill_", mask, value)
+
+    def scatter_(self, dim, index, value):
+        """Along `dim`, self[..., index[..., i, ...], ...] = value, a number or a tensor of index's shape."""
+        dim, index = _checked_along("scatter_", self, dim, index)
+        return self._assign("scatter_", _along(index, dim), value)
 
     def normal_(self, mean=0.0, std=1.0):
         """Draws of N(mean, std**2)."""

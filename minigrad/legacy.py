@@ -1,18 +1,28 @@
-"""Old spellings that books and tutorials use, and PyTorch names that mean something simpler here.
+"""Old spellings that books and tutorials use, PyTorch's second names for one thing, and names that mean less here.
 
 Nothing else in the package uses them. In new code: `tensor`, `zeros`, `set_default_dtype`, `minigrad.checkpoint`.
 """
 
+from math import inf, nan, pi
 from types import SimpleNamespace
 
 import numpy
 
-from minigrad import create
+from minigrad import create, ops
 from minigrad.backend.device import device
 from minigrad.graph import Handle
+from minigrad.modes import no_grad
 from minigrad.tensor import Tensor
 
+__all__ = ["BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "Generator", "HalfTensor",
+           "IntTensor", "LongTensor", "ShortTensor", "Size", "backends", "bernoulli", "bmm", "clip", "concat", "dot",
+           "dtype", "empty_like", "equal", "inf", "inference_mode", "int16", "int8", "is_tensor", "load", "mm", "mv",
+           "nan", "normal", "numel", "outer", "pi", "save", "set_default_tensor_type"]
+
 Size, dtype = tuple, numpy.dtype  # what shapes and dtypes are instances of
+int8, int16 = numpy.dtype("int8"), numpy.dtype("int16")
+mm = bmm = mv = dot = ops.matmul
+clip, concat, inference_mode = ops.clamp, ops.cat, no_grad
 
 _DTYPES = {"FloatTensor": "float32", "DoubleTensor": "float64", "HalfTensor": "float16", "LongTensor": "int64",
            "IntTensor": "int32", "ShortTensor": "int16", "CharTensor": "int8", "ByteTensor": "uint8",
@@ -66,6 +76,43 @@ def set_default_tensor_type(kind):
         kind = TensorType(kind, _DTYPES[name], "cuda" if ".cuda." in f".{kind}" else "cpu")
     create.set_default_device(kind.device)
     create.set_default_dtype(kind.dtype)
+
+
+def is_tensor(x):
+    """Whether x is a Tensor."""
+    return isinstance(x, Tensor)
+
+
+def numel(x):
+    """The number of elements."""
+    return x.numel()
+
+
+def outer(x, y):
+    """z[i, j] = x[i] * y[j]"""
+    return x.unsqueeze(1) * y
+
+
+def equal(x, y):
+    """Whether two tensors have the same shape and elements."""
+    return x.shape == y.shape and bool((x == y).all())
+
+
+def empty_like(x, dtype=None, device=None):
+    """Memory as it comes in the shape, dtype and place of x."""
+    return create.empty(*x.shape, dtype=dtype or x.dtype, device=device or x.device)
+
+
+def normal(mean=0.0, std=1.0, size=None):
+    """Draws of N(mean, std**2); numbers with a size, or tensors that give it."""
+    if size is None:
+        size = (mean if isinstance(mean, Handle) else std).shape
+    return create.randn(*size) * std + mean
+
+
+def bernoulli(p):
+    """1 with the probability in each place of p, else 0."""
+    return (create.rand_like(p) < p).to(p.dtype)
 
 
 def Variable(data, requires_grad=False):

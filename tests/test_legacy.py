@@ -84,7 +84,8 @@ def test_without_a_gpu_nothing_is_available_and_nothing_is_used():
     assert cuda.empty_cache() is cuda.reset_peak_memory_stats() is cuda.manual_seed_all(1) is None
     assert "0.0 MiB" in cuda.memory_summary()
     for call in (lambda: cuda.get_device_name(0), cuda.synchronize, cuda.current_device,
-                 lambda: cuda.FloatTensor([1.0]), lambda: mg.set_default_tensor_type(cuda.FloatTensor), lambda: mg.ones(1).type(cuda.FloatTensor),
+                 lambda: cuda.FloatTensor([1.0]), lambda: mg.set_default_tensor_type(cuda.FloatTensor),
+                 lambda: mg.ones(1).type(cuda.FloatTensor),
                  lambda: mg.set_default_tensor_type("torch.cuda.FloatTensor"), lambda: mg.ones(1).cuda()):
         with pytest.raises(RuntimeError, match="no GPU can be used here; install CuPy"):
             call()

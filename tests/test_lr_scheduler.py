@@ -5,8 +5,15 @@ import math
 import pytest
 
 import minigrad as mg
-from minigrad.lr_scheduler import (CosineAnnealingLR, ExponentialLR, LambdaLR, LinearLR, MultiStepLR, ReduceLROnPlateau,
-                                   StepLR)
+from minigrad.lr_scheduler import (
+    CosineAnnealingLR,
+    ExponentialLR,
+    LambdaLR,
+    LinearLR,
+    MultiStepLR,
+    ReduceLROnPlateau,
+    StepLR,
+)
 
 CASES = [(StepLR, {"step_size": 3, "gamma": 0.5}), (MultiStepLR, {"milestones": [7, 2, 2], "gamma": 0.1}),
          (ExponentialLR, {"gamma": 0.9}), (LinearLR, {}),

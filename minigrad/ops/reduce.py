@@ -12,7 +12,7 @@ from minigrad.backend import array_module
 from minigrad.graph import OUT, Handle, Op
 from minigrad.ops.elementwise import abs, exp, pow, sqrt
 from minigrad.ops.index import gather
-from minigrad.ops.select import where
+from minigrad.ops.select import maximum, minimum, where
 from minigrad.ops.shape import AXES, axes_of, broadcast_to, cat, flip, permute, squeeze
 
 
@@ -220,14 +220,14 @@ def mean(x, dim=None, keepdim=False):
     return Mean(dim, keepdim)(x)
 
 
-def var(x, dim=None, correction=1, keepdim=False):
-    """The variance over `dim`, divided by n - correction (1: unbiased, 0: of the data itself)."""
-    return Var(dim, correction, keepdim)(x)
+def var(x, dim=None, correction=1, keepdim=False, unbiased=None):
+    """The variance over `dim`, divided by n - correction (1, or unbiased=True; 0 or False: of the data itself)."""
+    return Var(dim, correction if unbiased is None else int(unbiased), keepdim)(x)
 
 
-def std(x, dim=None, correction=1, keepdim=False):
+def std(x, dim=None, correction=1, keepdim=False, unbiased=None):
     """The standard deviation over `dim`, the root of `var`; its gradient is 0 where all values are equal."""
-    return sqrt(Var(dim, correction, keepdim)(x))
+    return sqrt(var(x, dim, correction, keepdim, unbiased))
 
 
 def norm(x, p=2, dim=None, keepdim=False):
@@ -272,15 +272,21 @@ def amin(x, dim=None, keepdim=False):
 def max(x, dim=None, keepdim=False):
     """The largest element; with `dim`, a pair (values, indices) along it, the gradient going to those indices.
 
+    With another tensor in the place of `dim` it is `maximum`, as in PyTorch.
+
     >>> from minigrad import tensor
     >>> max(tensor([[1., 5.], [7., 2.]]), 1).indices
     tensor([1, 0])
     """
+    if isinstance(dim, Handle):
+        return maximum(x, dim)
     return Amax()(x) if dim is None else _along(x, argmax(x, dim, True), dim, keepdim)
 
 
 def min(x, dim=None, keepdim=False):
     """The smallest element; with `dim`, a pair (values, indices) along it, the gradient going to those indices."""
+    if isinstance(dim, Handle):
+        return minimum(x, dim)
     return Amin()(x) if dim is None else _along(x, argmin(x, dim, True), dim, keepdim)
 
 

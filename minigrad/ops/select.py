@@ -81,4 +81,10 @@ def where(condition, x, y):
     >>> where(tensor([True, False]), tensor([1., 2.]), 0.)
     tensor([1., 0.])
     """
-    return Where(condition.array if isinstance(condition, Handle) else condition)(x, y)
+    if not isinstance(condition, Handle):
+        return Where(condition)(x, y)
+    z = Where(condition.array)(x, y)
+    if isinstance(z, Handle):
+        return z
+    numbers = not hasattr(x, "shape") and not hasattr(y, "shape")
+    return Op.wrap(z.astype("float32") if numbers and z.dtype.kind == "f" else z)

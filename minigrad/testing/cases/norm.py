@@ -1,7 +1,7 @@
 """Cases for ops/norm.py."""
 
 from minigrad import create, ops
-from minigrad.ops.norm import Normalize, batch_norm, layer_norm
+from minigrad.ops.norm import Normalize, batch_norm, group_norm, instance_norm, layer_norm
 from minigrad.testing.registry import case
 
 
@@ -19,6 +19,19 @@ def batches(s):
     x = s.normal((s.integer(2, 4), channels, *s.shape(0, 2, (1, 3))), 1.5)
     options = {"eps": s.choice((1e-5, 0.1))}
     return ((x, s.normal((channels,)), s.normal((channels,))) if s.flag() else (x,)), options
+
+
+def grouped(s):
+    """Input and number of groups of a group norm."""
+    groups = s.integer(1, 2)
+    return (s.normal((s.integer(1, 2), groups * s.integer(1, 2), s.integer(2, 3), *s.shape(0, 1, (1, 2))), 1.5),), {
+        "num_groups": groups, "eps": s.choice((1e-5, 0.1))}
+
+
+def instances(s):
+    """Input of an instance norm."""
+    return (s.normal((s.integer(1, 2), s.integer(1, 2), s.integer(2, 4), *s.shape(0, 1, (1, 2))), 1.5),), {
+        "eps": s.choice((1e-5, 0.1))}
 
 
 def train_norm(x, weight=None, bias=None, eps=1e-5):
@@ -46,5 +59,7 @@ case(Normalize, train_norm, batches, lambda torch, x, weight=None, bias=None, ep
      torch.nn.functional.batch_norm(x, None, None, weight, bias, True, 0.1, eps), name="batch_norm", rtol=1e-9)
 case(None, eval_norm, fixed, lambda torch, x, weight, bias, mean, var:
      torch.nn.functional.batch_norm(x, torch.tensor(mean), torch.tensor(var), weight, bias, False), name="batch_norm-eval")
+case(None, group_norm, grouped, "nn.functional.group_norm", rtol=1e-9)
+case(None, instance_norm, instances, "nn.functional.instance_norm", rtol=1e-9)
 case(None, lambda x: ops.mean((x - ops.mean(x)) ** 2), lambda s: (s.normal(s.shape(1, 2)),),
      lambda torch, x: torch.mean((x - torch.mean(x)) ** 2), name="variance-by-hand")

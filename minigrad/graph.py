@@ -127,7 +127,7 @@ class Op(Node):
             self.hooks = None
             if self.keep:
                 arrays.append(tensor.array)  # so that keep = (OUT,) finds it at -1
-                self.kept = [arrays[i] for i in self.keep]
+                self.kept = tuple(map(arrays.__getitem__, self.keep))
             else:
                 self.kept = ()
             tensor.node = self
@@ -155,20 +155,9 @@ def _check_unwritten(node):
                                "the change, or change it after backward()")
 
 
-def _alone():
-    """What `getrefcount` says, in a loop like that of `sweep`, of a result that nobody but the loop holds."""
-    grads = {}
-    for parent, result in zip((None,), (object(),)):
-        grads[parent] = result
-        return getrefcount(result)
-
-
-_ALONE = _alone()
-
-
 def _reachable(roots, targets):
-    """The nodes that a sweep visits, latest first: all below `roots`, or only those on a way to `targets`."""
-    seen = {node for node in roots if node is not None}
+    """The ops that a sweep visits, latest first: all below `roots`, or only those on a way to `targets`."""
+    seen = {node for node in roots if node.parents != ()}
     stack = list(seen)
     while stack:
         node = stack.pop()
@@ -176,7 +165,7 @@ def _reachable(roots, targets):
             raise RuntimeError(f"backward through {type(node).__name__}: this graph was already used and freed; pass "
                                "retain_graph=True to the first backward, or run the forward pass again")
         for parent in node.parents:
-            if parent is not None and parent not in seen:
+            if parent is not None and parent.parents != () and parent not in seen:
                 seen.add(parent)
                 stack.append(parent)
     order = sorted(seen, key=attrgetter("order"), reverse=True)
@@ -195,7 +184,7 @@ def sweep(roots, cotangents, targets=None, retain_graph=False, create_graph=Fals
     Without targets the leaves' tensors accumulate into `.grad`; with them, a dict node -> cotangent comes back.
     """
     order, wanted = _reachable(roots, targets)
-    grads, owned, found, latest, watched = {}, set(), {}, Writes.latest, mode.anomaly
+    grads, sums, found, latest, watched = {}, set(), {}, Writes.latest, mode.anomaly
     for node, g in zip(roots, cotangents):
         grads[node] = grads[node] + g if node in grads else g
     for node in order:
@@ -204,7 +193,6 @@ def sweep(roots, cotangents, targets=None, retain_graph=False, create_graph=Fals
             continue
         if node.hooks:
             g = _run_hooks(node, g)
-            owned.discard(node)  # a hook may have kept what it was shown
         parents = node.parents
         if targets is not None:
             if node in targets:
@@ -212,9 +200,6 @@ def sweep(roots, cotangents, targets=None, retain_graph=False, create_graph=Fals
             parents = [parent if parent in wanted else None for parent in parents]
             if not any(parents):
                 continue
-        elif not parents:
-            node.accumulate(g, node in owned)
-            continue
         if node.order < latest:
             _check_unwritten(node)
         node.needs = parents  # a parent that gets a gradient is true, None is not
@@ -233,15 +218,33 @@ def sweep(roots, cotangents, targets=None, retain_graph=False, create_graph=Fals
             have = grads.get(parent)
             if have is None:
                 grads[parent] = result
-                # A result that no one else holds, and that is no view, belongs to the sweep.
-                if not create_graph and result.base is None and getrefcount(result) == _ALONE:
-                    owned.add(parent)
-            elif parent in owned and not create_graph and have.dtype == result.dtype:
-                grads[parent] += result  # not `have += result`: 0-d NumPy results are immutable
+            elif parent in sums and have.dtype == result.dtype:
+                grads[parent] += result  # into an array that the sweep made; not `have += ...`: 0-d results are immutable
             else:
                 grads[parent] = have + result
-                owned.add(parent)
+                if not create_graph:
+                    sums.add(parent)
+    g = have = result = results = None  # let go of them, for the count below
+    for leaf, g in grads.items():  # what remains has arrived
+        if leaf.hooks:
+            g = _run_hooks(leaf, g)
+        # An array that no one else holds, and that is no view, is handed over; any other is copied.
+        owned = not create_graph and g.base is None and getrefcount(g) <= _ALONE
+        if targets is None:
+            leaf.accumulate(g, owned)
+        elif leaf in targets:
+            found[leaf] = g
     return found
+
+
+def _alone():
+    """What `getrefcount` says, in a loop like the last of `sweep`, of an array that only the dict holds."""
+    grads = {None: object()}
+    for _, g in grads.items():
+        return getrefcount(g)
+
+
+_ALONE = _alone()
 
 
 def _tie(node, slot, array):

@@ -31,6 +31,7 @@ class Flat:
         self.scratch = self.xp.empty(min(BLOCK, self.starts[-1]) if self.xp.__name__ == "numpy" else self.starts[-1], dtype)
         self.state = {name: self.xp.zeros(self.starts[-1], dtype) for name in slots}
         self.steps = [0] * len(parameters)
+        self.cut = {}  # blocks that were cut before
         self.views = [self.view(self.values, i) for i in range(len(parameters))]
         self.grad_views = [self.view(self.grads, i) for i in range(len(parameters))]
         self.gather_parameters()
@@ -73,10 +74,14 @@ class Flat:
         return runs
 
     def blocks(self, first, last):
-        """Slices of the buffers that cover parameters first..last - 1, one block after the other."""
-        start, end = self.starts[first], self.starts[last]
-        size = len(self.scratch) or 1
-        return [slice(i, min(i + size, end)) for i in range(start, end, size)]
+        """The buffers of parameters first..last - 1, a block at a time: [(values, grads, scratch, state)]."""
+        if (first, last) not in self.cut:
+            start, end = self.starts[first], self.starts[last]
+            size = len(self.scratch) or 1
+            slices = [slice(i, min(i + size, end)) for i in range(start, end, size)]
+            self.cut[first, last] = [(self.values[s], self.grads[s], self.scratch[:s.stop - s.start],
+                                      {name: buffer[s] for name, buffer in self.state.items()}) for s in slices]
+        return self.cut[first, last]
 
 
 class Optimizer:
@@ -155,10 +160,8 @@ class Optimizer:
                 if runs:
                     touch(flat.values)
                 for first, last, step in runs:
-                    for block in flat.blocks(first, last):
-                        state = {name: buffer[block] for name, buffer in flat.state.items()}
-                        values = flat.values[block]
-                        self.update(flat.xp, group, step, values, flat.grads[block], flat.scratch[:len(values)], **state)
+                    for values, grads, scratch, state in flat.blocks(first, last):
+                        self.update(flat.xp, group, step, values, grads, scratch, **state)
         return loss
 
     def update(self, xp, group, step, p, g, t, **state):

@@ -8,12 +8,20 @@ from minigrad.nn.module import Module
 class Sigmoid(Module):
     """1 / (1 + e**-x)"""
 
+    def op(self):
+        """The op that this module applies, for a layer before it to apply at once."""
+        return ops.activation.Sigmoid()
+
     def forward(self, x):
         return ops.sigmoid(x)
 
 
 class Tanh(Module):
     """The hyperbolic tangent."""
+
+    def op(self):
+        """The op that this module applies, for a layer before it to apply at once."""
+        return ops.activation.Tanh()
 
     def forward(self, x):
         return ops.tanh(x)
@@ -25,6 +33,10 @@ class ReLU(Module):
     def __init__(self, inplace=False):
         super().__init__()
 
+    def op(self):
+        """The op that this module applies, for a layer before it to apply at once."""
+        return ops.activation.Relu()
+
     def forward(self, x):
         return ops.relu(x)
 
@@ -35,6 +47,10 @@ class LeakyReLU(Module):
     def __init__(self, negative_slope=0.01, inplace=False):
         super().__init__()
         self.negative_slope = negative_slope
+
+    def op(self):
+        """The op that this module applies, for a layer before it to apply at once."""
+        return ops.activation.LeakyRelu(self.negative_slope)
 
     def forward(self, x):
         return ops.leaky_relu(x, self.negative_slope)

@@ -61,6 +61,11 @@ class Module:
         """What the module computes; subclasses define it."""
         raise NotImplementedError(f"{type(self).__name__} defines no forward(); define what it computes there")
 
+    def __init_subclass__(cls):
+        """Calling a module is calling its `forward`: the same function, not another one around it."""
+        if "forward" in vars(cls) and "__call__" not in vars(cls):
+            cls.__call__ = cls.forward
+
     def __call__(self, *inputs, **options):
         return self.forward(*inputs, **options)
 

@@ -32,9 +32,9 @@ class Sigmoid(Op):
         xp = array_module(x)
         y = xp.empty_like(x)
         with errstate(over="ignore"):  # e**-x = inf gives the right 0
-            xp.exp(xp.negative(x, out=y), out=y)
+            xp.exp(xp.negative(x, y), y)
         y += 1
-        return xp.reciprocal(y, out=y)
+        return xp.reciprocal(y, y)
 
     def backward(self, g, y):
         return g * (y - y * y),

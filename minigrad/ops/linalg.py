@@ -1,7 +1,7 @@
 """Matrix products. `Linear` is the one that networks use: x @ W.T + b in one op, for vectors and batches alike."""
 
 from minigrad.backend import array_module, backend_of
-from minigrad.graph import Handle, Op
+from minigrad.graph import OUT, Handle, Op
 from minigrad.ops.broadcast import unbroadcast
 from minigrad.ops.shape import broadcast_to, permute
 
@@ -40,7 +40,7 @@ class Linear(Op):
         gx = gw = gb = None
         if len(x.shape) == 1:
             gx = g.dot(w) if self.needs[0] else None
-            gw = g.reshape(-1, 1) * x if self.needs[1] else None
+            gw = g.reshape(-1, 1).dot(x.reshape(1, -1)) if self.needs[1] else None
             gb = g
         else:
             rows = g if len(g.shape) == 2 else g.reshape(-1, g.shape[-1])
@@ -51,6 +51,21 @@ class Linear(Op):
             if self.needs[-1]:
                 gb = rows.sum(0)
         return (gx, gw) if len(self.parents) == 2 else (gx, gw, gb)
+
+
+class LinearThen(Linear):
+    """y = f(x @ w.T + b) in one node, for an activation op f whose derivative can be told from its output"""
+    keep = (0, 1, OUT)
+
+    def __init__(self, activation):
+        self.activation = activation
+
+    def forward(self, x, w, b=None):
+        return self.activation.forward(super().forward(x, w, b))
+
+    def backward(self, g, x, w, y):
+        g, = self.activation.backward(g, y) if self.activation.keep else self.activation.backward(g)
+        return super().backward(g, x, w)
 
 
 class Einsum(Op):
@@ -107,9 +122,13 @@ def matmul(x, y):
     return z.reshape(shape[:-2] + shape[-2:-1] * (n > 1) + shape[-1:] * (m > 1))
 
 
-def linear(x, weight, bias=None):
-    """x @ weight.T + bias; x (..., in), weight (out, in), bias (out,) or None."""
-    return Linear()(x, weight) if bias is None else Linear()(x, weight, bias)
+def linear(x, weight, bias=None, activation=None):
+    """x @ weight.T + bias; x (..., in), weight (out, in), bias (out,) or None.
+
+    `activation`, a Sigmoid, Tanh, Relu or LeakyRelu op, is applied to the result within the same node.
+    """
+    op = Linear() if activation is None else LinearThen(activation)
+    return op(x, weight) if bias is None else op(x, weight, bias)
 
 
 def einsum(spec, *operands):

@@ -193,26 +193,26 @@ def randperm(n, device=None):
     return _finish(module.asarray(random.generator(numpy).permutation(n)), False)
 
 
-def zeros_like(x, dtype=None, requires_grad=False):
+def zeros_like(x, dtype=None, device=None, requires_grad=False):
     """Zeros in the shape, dtype and place of x."""
-    return full(x.shape, 0, dtype or x.dtype, x.device, requires_grad)
+    return full(x.shape, 0, dtype or x.dtype, device or x.device, requires_grad)
 
 
-def ones_like(x, dtype=None, requires_grad=False):
+def ones_like(x, dtype=None, device=None, requires_grad=False):
     """Ones in the shape, dtype and place of x."""
-    return full(x.shape, 1, dtype or x.dtype, x.device, requires_grad)
+    return full(x.shape, 1, dtype or x.dtype, device or x.device, requires_grad)
 
 
-def full_like(x, fill_value, dtype=None, requires_grad=False):
+def full_like(x, fill_value, dtype=None, device=None, requires_grad=False):
     """One value in the shape, dtype and place of x."""
-    return full(x.shape, fill_value, dtype or x.dtype, x.device, requires_grad)
+    return full(x.shape, fill_value, dtype or x.dtype, device or x.device, requires_grad)
 
 
-def rand_like(x, dtype=None, requires_grad=False):
+def rand_like(x, dtype=None, device=None, requires_grad=False):
     """Uniform draws from [0, 1) in the shape, dtype and place of x."""
-    return rand(*x.shape, dtype=dtype or x.dtype, device=x.device, requires_grad=requires_grad)
+    return rand(*x.shape, dtype=dtype or x.dtype, device=device or x.device, requires_grad=requires_grad)
 
 
-def randn_like(x, dtype=None, requires_grad=False):
+def randn_like(x, dtype=None, device=None, requires_grad=False):
     """Draws of N(0, 1) in the shape, dtype and place of x."""
-    return randn(*x.shape, dtype=dtype or x.dtype, device=x.device, requires_grad=requires_grad)
+    return randn(*x.shape, dtype=dtype or x.dtype, device=device or x.device, requires_grad=requires_grad)

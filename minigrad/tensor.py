@@ -45,7 +45,7 @@ class Tensor(Conversions, InPlace):
     is_cuda = property(lambda self: self.device.type == "cuda", doc="Whether it lies on a GPU.")
     grad_fn = property(lambda self: self.node if isinstance(self.node, Op) else None, doc="The op that made it.")
     is_leaf = property(lambda self: not isinstance(self.node, Op), doc="Whether no op made it.")
-    requires_grad = property(lambda self: self.node is not None, lambda self, value: self.requires_grad_(value) and None,
+    requires_grad = property(lambda self: self.node is not None, lambda self, value: self.requires_grad_(value),
                              doc="Whether gradients flow to or through it.")
     data = property(lambda self: Op.wrap(self.array), lambda self, value: setattr(self, "array", array_of(value)),
                     doc="The same memory without the graph; assigning puts another array in its place.")

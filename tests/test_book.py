@@ -813,6 +813,12 @@ loss = torch.nn.functional.binary_cross_entropy_with_logits(z, y)
 loss.backward()
 assert w.grad.shape == (5, 3) and z.requires_grad and not z.detach().requires_grad and z.grad_fn is not None
 losses = [loss.item(), w.grad.sum().item()]
+layer = torch.nn.Linear(2, 2)
+for param in layer.parameters():
+    param.requires_grad = False
+assert not layer(torch.ones(2)).requires_grad
+layer.weight.requires_grad = True
+assert layer(torch.ones(2)).requires_grad and torch.zeros_like(layer.weight, device="cpu").sum() == 0
 
 x = torch.linspace(-math.pi, math.pi, 200)
 y = torch.sin(x)

@@ -21,9 +21,9 @@ __all__ = ["CONTRACTS", "GradientMismatch", "Nondifferentiable", "PROPERTIES", "
            "check_needs", "check_properties", "check_same_with_graph"]
 
 
-def check_all(f, *arrays, order=2, seed=0):
+def check_all(f, *arrays, order=2, seed=0, edges=True):
     """check_grad, then all properties and contracts; with order=1 only what asks for no second derivative."""
     check_grad(f, *arrays, order=order, seed=seed)
     if order > 1:
         check_properties(f, *arrays, seed=seed)
-    return check_contracts(f, *arrays, seed=seed)
+    return check_contracts(f, *arrays, seed=seed, edges=edges)

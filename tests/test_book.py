@@ -4,9 +4,11 @@ Each one runs as it stands. Where PyTorch is installed it also runs there, with 
 must be the same: for that, both runs get the same initial weights and the same noise (see `same_numbers`).
 """
 
+import doctest
 import random
 import re
 import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -446,6 +448,114 @@ assert img.shape == (8, 8, 3)
 losses = D.progress + G.progress
 '''
 
+GAN_CONVOLUTIONS = '''
+import minigrad as torch
+import minigrad.nn as nn
+import minigrad.nn.functional as F
+
+
+class View(nn.Module):
+    def __init__(self, shape):
+        super().__init__()
+        self.shape = shape,
+
+    def forward(self, x):
+        return x.view(*self.shape)
+
+
+class Discriminator(nn.Module):
+
+    def __init__(self):
+        super().__init__()
+        # input shape (1,3,20,20)
+        self.model = nn.Sequential(
+            nn.Conv2d(3, 8, kernel_size=4, stride=2),
+            nn.BatchNorm2d(8),
+            nn.GELU(),
+            nn.Conv2d(8, 3, kernel_size=4, stride=2),
+            nn.GELU(),
+            View(3*3*3),
+            nn.Linear(3*3*3, 1),
+            nn.Sigmoid()
+        )
+        self.loss_function = nn.BCELoss()
+        self.optimiser = torch.optim.Adam(self.parameters(), lr=0.0001)
+        self.progress = []
+
+    def forward(self, inputs):
+        return self.model(inputs)
+
+    def train(self, inputs, targets):
+        loss = self.loss_function(self.forward(inputs), targets)
+        self.progress.append(loss.item())
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+
+
+class Generator(nn.Module):
+
+    def __init__(self):
+        super().__init__()
+        self.model = nn.Sequential(
+            nn.Linear(10, 3*4*4),
+            nn.GELU(),
+            View((1, 3, 4, 4)),
+            nn.ConvTranspose2d(3, 8, kernel_size=4, stride=2),
+            nn.BatchNorm2d(8),
+            nn.GELU(),
+            nn.ConvTranspose2d(8, 3, kernel_size=4, stride=2, padding=1),
+            nn.BatchNorm2d(3),
+            nn.Sigmoid()
+        )
+        self.optimiser = torch.optim.Adam(self.parameters(), lr=0.0001)
+        self.progress = []
+
+    def forward(self, inputs):
+        return self.model(inputs)
+
+    def train(self, D, inputs, targets):
+        loss = D.loss_function(D.forward(self.forward(inputs)), targets)
+        self.progress.append(loss.item())
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 6, 5)
+        self.pool = nn.MaxPool2d(2, 2)
+        self.fc1 = nn.Linear(6 * 8 * 8, 10)
+
+    def forward(self, x):
+        x = self.pool(F.relu(self.conv1(x)))
+        x = torch.flatten(x, 1)
+        return self.fc1(x)
+
+
+D = Discriminator()
+G = Generator()
+for i in range(12):
+    D.train(torch.rand(1, 3, 20, 20), torch.FloatTensor([1.0]))
+    D.train(G.forward(torch.randn(10)).detach(), torch.FloatTensor([0.0]))
+    G.train(D, torch.randn(10), torch.FloatTensor([1.0]))
+
+net = Net()
+optimizer = torch.optim.SGD(net.parameters(), lr=0.001, momentum=0.9)
+criterion = nn.CrossEntropyLoss()
+losses = D.progress + G.progress
+for i in range(4):
+    optimizer.zero_grad()
+    loss = criterion(net(torch.rand(2, 3, 20, 20)), torch.tensor([3, 7]))
+    loss.backward()
+    optimizer.step()
+    losses.append(loss.item())
+img = G.forward(torch.randn(10)).detach().permute(0, 2, 3, 1).view(20, 20, 3).cpu().numpy()
+assert img.shape == (20, 20, 3)
+'''
+
 QUICKSTART = '''
 import minigrad as torch
 from minigrad import nn
@@ -593,7 +703,7 @@ class Discriminator(nn.Module):
         self.fc2 = nn.Linear(16, 1)
 
     def forward(self, input):
-        x = F.leaky_relu(self.fc1(input), 0.2)
+        x = F.leaky_relu(self.fc1(input), 0.2, inplace=True)
         return torch.sigmoid(self.fc2(x))
 
 
@@ -916,3 +1026,9 @@ def test_pytorch_has_the_same_losses(name, files, capsys):
     text = text.replace("import minigrad as torch", "import torch").replace("minigrad", "torch")
     theirs = run(text, files, **drawing())["losses"]
     assert ours == pytest.approx(theirs, rel=2e-3, abs=1e-6)
+
+
+def test_the_examples_on_the_page_hold():
+    page = Path(__file__).parent.parent / "docs" / "from-pytorch.md"
+    found = doctest.testfile(str(page), module_relative=False, optionflags=doctest.ELLIPSIS)
+    assert found.attempted > 10 and not found.failed

@@ -6,8 +6,8 @@ from minigrad.backend import array_module
 from minigrad.graph import Op
 from minigrad.ops import (adaptive_avg_pool1d, adaptive_avg_pool2d, avg_pool1d, avg_pool2d, conv1d, conv2d,
                           conv_transpose1d, conv_transpose2d, cross_entropy, elu, gelu, interpolate, l1_loss,
-                          leaky_relu, linear, log_softmax, max_pool1d, max_pool2d, mse_loss, nll_loss, pad,
-                          pixel_shuffle, pixel_unshuffle, relu, sigmoid, silu, smooth_l1_loss, softmax, softplus,
+                          linear, log_softmax, max_pool1d, max_pool2d, mse_loss, nll_loss, pad,
+                          pixel_shuffle, pixel_unshuffle, sigmoid, silu, smooth_l1_loss, softmax, softplus,
                           tanh)
 from minigrad.ops.loss import bce as binary_cross_entropy
 from minigrad.ops.loss import bce_with_logits as binary_cross_entropy_with_logits
@@ -21,7 +21,17 @@ __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "avg_pool1d", "avg_pool
            "silu", "smooth_l1_loss", "softmax", "softplus", "tanh"]
 
 
-def dropout(x, p=0.5, training=True):
+def relu(x, inplace=False):
+    """max(x, 0), with slope 0 at 0. `inplace`, here and below, is there for PyTorch's sake: nothing is overwritten."""
+    return ops.relu(x)
+
+
+def leaky_relu(x, negative_slope=0.01, inplace=False):
+    """x where it is positive, else negative_slope * x."""
+    return ops.leaky_relu(x, negative_slope)
+
+
+def dropout(x, p=0.5, training=True, inplace=False):
     """Each element 0 with probability p, else divided by 1 - p, while training (Srivastava et al. 2014)."""
     if not 0 <= p <= 1:
         raise ValueError(f"dropout: p is {p}; a probability lies in 0..1")

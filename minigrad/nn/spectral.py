@@ -21,6 +21,8 @@ class _Spectral:
         finally:  # what stays readable carries no graph, which no layer could be copied with
             setattr(self, name, getattr(self, name).detach())
 
+    __call__ = forward  # a layer's class has a __call__ of its own, which is its forward
+
 
 def spectral_norm(module, name="weight", n_power_iterations=1, eps=1e-12, dim=None):
     """Let the layer `module` use its parameter `name` divided by its spectral norm; returns the layer.

@@ -11,15 +11,18 @@ the geometry).
 
 Shapes are PyTorch's, memory is channels-last under them: an (N, C, H, W) array is a permuted view of an (N, H, W, C)
 buffer, a weight one of (O, kh, kw, C). The kw * C values that a row of a window reads then lie side by side, all
-windows of some images are copied into the rows of a matrix (`columns`) as straight runs, and a convolution is that
-matrix times the weight's: no transposes. The transposed convolution goes the same way back: one product, and `fold`
-adds the rows to the pixels they came from. Any other memory order works as well, at the price of a copy.
+windows of some images are copied into the rows of a matrix as straight runs, and a convolution is that matrix times the
+weight's: no transposes. The transposed convolution goes the same way back: one product, whose rows are added to the
+pixels they came from. `Windows` is this way; `winograd.Tiles` has the same six maps between arrays and matrices, with
+fewer products, for the convolutions of a DCGAN. Any other memory order works as well, at the price of a copy.
 """
 
+import math
 from typing import NamedTuple
 
 from minigrad.backend import array_module, backend_of
 from minigrad.graph import Op
+from minigrad.ops import winograd
 from minigrad.ops.shape import permute
 
 
@@ -39,10 +42,14 @@ class Geometry(NamedTuple):
         c, o = images // self.groups, outputs // self.groups
         return [(slice(i * c, (i + 1) * c), slice(i * o, (i + 1) * o)) for i in range(self.groups)]
 
-    def sizes(self, x, outputs):
-        """Of one image: the rows of its matrix, and the multiply-adds of its product."""
-        rows = self.windows[0] * self.windows[1]
-        return rows, rows * self.kernel[0] * self.kernel[1] * x // self.groups * outputs
+    def scheme(self, count, images, outputs):
+        """How to multiply `count` images: window by window, or with fewer products where that is possible and pays."""
+        fewer = winograd.applies(self, count, images // self.groups, outputs // self.groups)
+        return winograd.Tiles(self) if fewer else Windows(self)
+
+    def work(self, images, outputs):
+        """The multiply-adds for one image."""
+        return math.prod((*self.windows, *self.kernel)) * images // self.groups * outputs
 
 
 def pixels(x):
@@ -50,50 +57,74 @@ def pixels(x):
     return permute(x, 0, 2, 3, 1).reshape(-1, x.shape[1])
 
 
-def matrix(w):
-    """A weight (O, C, kh, kw) as the matrix (O, kh * kw * C): a view where memory is channels-last."""
-    return w.transpose(0, 2, 3, 1).reshape(w.shape[0], -1)
+class Windows:
+    """The image, the weight and the output as matrices, and back: the plain way to multiply.
 
-
-def columns(x, geometry):
-    """Every window of the images x (N, C, H, W) as a row: (N * OH * OW, kh * kw * C)."""
-    xp, (n, c, h, w) = array_module(x), x.shape
-    (top, bottom), (left, right) = geometry.padding
-    (sh, sw), (dh, dw) = geometry.stride, geometry.dilation
-    x = x.transpose(0, 2, 3, 1)
-    if top or bottom or left or right:
-        padded = xp.zeros((n, top + h + bottom, left + w + right, c), x.dtype)
-        padded[:, top:top + h, left:left + w] = x
-        x = padded
-    image, row, pixel, channel = x.strides
-    windows = xp.lib.stride_tricks.as_strided(x, (n, *geometry.windows, *geometry.kernel, c),
-                                              (image, sh * row, sw * pixel, dh * row, dw * pixel, channel))
-    return windows.reshape(-1, geometry.kernel[0] * geometry.kernel[1] * c)
-
-
-def fold(rows, geometry, out):
-    """Add every row to the window it stands for, the transpose of `columns`: the images go to out (N, C, H, W).
-
-    Without dilation, `stride` neighbouring taps of all windows are one addition: their runs of stride * C values lie
-    side by side in the image.
+    `spread_*` makes a stack of matrices (here of one), `gather_*` is its transpose and writes into a given array. With
+    V, U, M for the spread image, weight and output, a convolution gathers V U^T, its transpose M U, and the weight's
+    gradient M^T V.
     """
-    xp, (n, c, h, w) = array_module(rows), out.shape
-    (top, bottom), (left, right) = geometry.padding
-    (kh, kw), (sh, sw), (dh, dw) = geometry.kernel, geometry.stride, geometry.dilation
-    rows, out = rows.reshape(n, *geometry.windows, kh, kw * c), out.transpose(0, 2, 3, 1)
-    if geometry.windows == (1, 1) and geometry.kernel == (h, w) and not (top or bottom or left or right):
-        out[...] = rows.reshape(n, h, w, c)
-        return
-    padded = xp.zeros((n, top + h + bottom, left + w + right, c), rows.dtype)
-    image, row, pixel, channel = padded.strides
-    run = sw if dw == 1 else 1
-    for i in range(kh):
-        for j in range(0, kw, run):
-            taps = min(run, kw - j) * c
-            there = xp.lib.stride_tricks.as_strided(padded[:, i * dh:, j * dw:], (n, *geometry.windows, taps),
-                                                    (image, sh * row, sw * pixel, channel))
-            there += rows[:, :, :, i, j * c:j * c + taps]
-    out[...] = padded[:, top:top + h, left:left + w]
+
+    def __init__(self, geometry):
+        self.geometry = geometry
+        self.rows = geometry.windows[0] * geometry.windows[1]
+
+    def spread_image(self, x):
+        """Every window of (N, C, H, W) as a row: (1, N * OH * OW, kh * kw * C)."""
+        xp, geometry, (n, c, h, w) = array_module(x), self.geometry, x.shape
+        (top, bottom), (left, right) = geometry.padding
+        (sh, sw), (dh, dw) = geometry.stride, geometry.dilation
+        x = x.transpose(0, 2, 3, 1)
+        if top or bottom or left or right:
+            padded = xp.zeros((n, top + h + bottom, left + w + right, c), x.dtype)
+            padded[:, top:top + h, left:left + w] = x
+            x = padded
+        image, row, pixel, channel = x.strides
+        windows = xp.lib.stride_tricks.as_strided(x, (n, *geometry.windows, *geometry.kernel, c),
+                                                  (image, sh * row, sw * pixel, dh * row, dw * pixel, channel))
+        return windows.reshape(1, n * self.rows, math.prod(geometry.kernel) * c)
+
+    def gather_image(self, v, out):
+        """Every row of (1, N * OH * OW, kh * kw * C) added to the pixels of its window, in out (N, C, H, W).
+
+        Without dilation, `stride` neighbouring taps of all windows are one addition: their runs of stride * C values
+        lie side by side in the image.
+        """
+        xp, geometry, (n, c, h, w) = array_module(v), self.geometry, out.shape
+        (top, bottom), (left, right) = geometry.padding
+        (kh, kw), (sh, sw), (dh, dw) = geometry.kernel, geometry.stride, geometry.dilation
+        v, out = v.reshape(n, *geometry.windows, kh, kw * c), out.transpose(0, 2, 3, 1)
+        if geometry.windows == (1, 1) and geometry.kernel == (h, w) and not (top or bottom or left or right):
+            out[...] = v.reshape(n, h, w, c)
+            return
+        padded = xp.zeros((n, top + h + bottom, left + w + right, c), v.dtype)
+        image, row, pixel, channel = padded.strides
+        run = sw if dw == 1 else 1
+        for i in range(kh):
+            for j in range(0, kw, run):
+                taps = min(run, kw - j) * c
+                there = xp.lib.stride_tricks.as_strided(padded[:, i * dh:, j * dw:], (n, *geometry.windows, taps),
+                                                        (image, sh * row, sw * pixel, channel))
+                there += v[:, :, :, i, j * c:j * c + taps]
+        out[...] = padded[:, top:top + h, left:left + w]
+
+    def spread_weight(self, w):
+        """(O, C, kh, kw) as (1, O, kh * kw * C): a view where memory is channels-last."""
+        return w.transpose(0, 2, 3, 1).reshape(1, len(w), -1)
+
+    def gather_weight(self, u, out):
+        """(1, O, kh * kw * C) into out (O, C, kh, kw)."""
+        o, c, kh, kw = out.shape
+        out.transpose(0, 2, 3, 1)[...] = u.reshape(o, kh, kw, c)
+
+    def spread_output(self, y):
+        """(N, O, OH, OW) as (1, N * OH * OW, O): a view where memory is channels-last."""
+        return y.transpose(0, 2, 3, 1).reshape(1, -1, y.shape[1])
+
+    def gather_output(self, m, out):
+        """(1, N * OH * OW, O) into out (N, O, OH, OW)."""
+        n, o, h, w = out.shape
+        out.transpose(0, 2, 3, 1)[...] = m.reshape(n, h, w, o)
 
 
 class Conv2d(Op):
@@ -104,16 +135,19 @@ class Conv2d(Op):
         self.geometry = geometry
 
     def forward(self, x, w, b=None):
-        geometry, backend = self.geometry, backend_of(x)
-        y = backend.channels_last((x.shape[0], w.shape[0], *geometry.windows), x.dtype)
+        backend, n, c, o = backend_of(x), len(x), x.shape[1], len(w)
+        scheme = self.geometry.scheme(n, c, o)
+        groups = [(i, j, scheme.spread_weight(w[j])) for i, j in self.geometry.channels(c, o)]
+        y = backend.channels_last((n, o, *self.geometry.windows), x.dtype)
 
         def part(images):
-            for c, o in geometry.channels(x.shape[1], w.shape[0]):
-                backend.matmul_into(columns(x[images, c], geometry), matrix(w[o]).T, pixels(y[images, o]))
+            for i, j, u in groups:
+                m = backend.products(scheme.spread_image(x[images, i]), u.transpose(0, 2, 1))
+                scheme.gather_output(m, y[images, j])
             if b is not None:
                 pixels(y[images])[...] += b
 
-        backend.for_images(part, x.shape[0], *geometry.sizes(x.shape[1], w.shape[0]))
+        backend.for_images(part, n, scheme.rows, self.geometry.work(c, o))
         return y
 
     def backward(self, g, x, w):
@@ -130,16 +164,18 @@ class ConvTranspose2d(Op):
         self.geometry = geometry
 
     def forward(self, g, w, b=None):
-        geometry, backend = self.geometry, backend_of(g)
-        x = backend.channels_last((g.shape[0], w.shape[1] * geometry.groups, *geometry.image), g.dtype)
+        backend, n, c, o = backend_of(g), len(g), w.shape[1] * self.geometry.groups, len(w)
+        scheme = self.geometry.scheme(n, c, o)
+        groups = [(i, j, scheme.spread_weight(w[j])) for i, j in self.geometry.channels(c, o)]
+        x = backend.channels_last((n, c, *self.geometry.image), g.dtype)
 
         def part(images):
-            for c, o in geometry.channels(x.shape[1], w.shape[0]):
-                fold(pixels(g[images, o]).dot(matrix(w[o])), geometry, x[images, c])
+            for i, j, u in groups:
+                scheme.gather_image(backend.products(scheme.spread_output(g[images, j]), u), x[images, i])
             if b is not None:
                 pixels(x[images])[...] += b
 
-        backend.for_images(part, g.shape[0], *geometry.sizes(x.shape[1], w.shape[0]))
+        backend.for_images(part, n, scheme.rows, self.geometry.work(c, o))
         return x
 
     def backward(self, h, g, w):
@@ -156,13 +192,15 @@ class ConvWeight2d(Op):
         self.geometry = geometry
 
     def forward(self, x, g):
-        geometry, backend = self.geometry, backend_of(x)
-        groups = geometry.channels(x.shape[1], g.shape[1])
-        w = backend.channels_last((g.shape[1], x.shape[1] // geometry.groups, *geometry.kernel), x.dtype)
-        for c, o in groups:
-            matrix(w[o])[...] = backend.sum_images(
-                lambda images, c=c, o=o: pixels(g[images, o]).T.dot(columns(x[images, c], geometry)),
-                x.shape[0], *geometry.sizes(x.shape[1], g.shape[1]))
+        backend, n, c, o = backend_of(x), len(x), x.shape[1], g.shape[1]
+        scheme = self.geometry.scheme(n, c, o)
+        w = backend.channels_last((o, c // self.geometry.groups, *self.geometry.kernel), x.dtype)
+        for i, j in self.geometry.channels(c, o):
+            def part(images, i=i, j=j):
+                m = scheme.spread_output(g[images, j])
+                return backend.products(m.transpose(0, 2, 1), scheme.spread_image(x[images, i]))
+
+            scheme.gather_weight(backend.sum_images(part, n, scheme.rows, self.geometry.work(c, o)), w[j])
         return w
 
     def backward(self, v, x, g):

@@ -7,6 +7,7 @@ import minigrad as mg
 from minigrad import autograd, ops
 from minigrad.backend import numpy as cpu
 from minigrad.backend import threads
+from minigrad.ops import winograd
 from minigrad.ops.conv import Conv2d, ConvTranspose2d, ConvWeight2d, Geometry
 
 
@@ -130,6 +131,44 @@ def test_derivatives_agree_with_differences_of_the_float64_values(options):
     mixed, = autograd.grad(slope, W)
     four = form(0.5, 0.5) - form(-0.5, 0.5) - form(0.5, -0.5) + form(-0.5, -0.5)
     assert (mixed * mg.tensor(dw)).sum().item() == pytest.approx(four, rel=1e-10)
+
+
+def test_fewer_products_give_the_same_values_in_all_three_ops(monkeypatch):
+    rng = np.random.default_rng(4)
+    for _ in range(150):
+        s, t = int(rng.integers(1, 4)), int(rng.integers(1, 4))
+        windows = tuple(map(int, rng.integers(2, 7, 2)))
+        padding = tuple(tuple(map(int, rng.integers(0, 3, 2))) for _ in range(2))
+        image = tuple((m + 1) * d - sum(p) + int(rng.integers(0, 3)) for m, d, p in zip(windows, (s, t), padding))
+        if min(image) < 1:
+            continue
+        groups = int(rng.integers(1, 3))
+        geometry = Geometry(image, windows, (2 * s, 2 * t), (s, t), padding, (1, 1), groups)
+        n, c, o = int(rng.integers(1, 4)), groups * int(rng.integers(1, 4)), groups * int(rng.integers(1, 4))
+        x, w = in_some_layout(rng, (n, c, *image)), in_some_layout(rng, (o, c // groups, 2 * s, 2 * t))
+        g = in_some_layout(rng, (n, o, *windows))
+        for op, inputs in ((Conv2d, (x, w)), (ConvTranspose2d, (g, w)), (ConvWeight2d, (x, g))):
+            results = []
+            for least in (10 ** 9, 1):
+                monkeypatch.setattr(winograd, "LEAST_CHANNELS", least)
+                monkeypatch.setattr(winograd, "LEAST_WINDOWS", least)
+                results.append(op(geometry)(*inputs))
+            np.testing.assert_allclose(*results, 1e-12, 1e-12)
+
+
+@pytest.mark.parametrize("op", (Conv2d, ConvTranspose2d, ConvWeight2d))
+def test_fewer_products_cost_no_float32_accuracy_to_speak_of(monkeypatch, op):
+    rng = np.random.default_rng(4)
+    geometry = Geometry((16, 16), (8, 8), (4, 4), (2, 2), ((1, 1), (1, 1)), (1, 1), 1)
+    x, w, g = (rng.standard_normal(s) for s in ((32, 64, 16, 16), (64, 64, 4, 4), (32, 64, 8, 8)))
+    inputs = {Conv2d: (x, w), ConvTranspose2d: (g, w), ConvWeight2d: (x, g)}[op]
+    errors = []
+    for least in (32, 10 ** 9):
+        monkeypatch.setattr(winograd, "LEAST_CHANNELS", least)
+        assert winograd.applies(geometry, 32, 64, 64) == (least == 32)
+        exact = op(geometry)(*inputs)
+        errors.append(abs(op(geometry)(*(a.astype("f") for a in inputs)) - exact).max() / abs(exact).max())
+    assert errors[0] < 3e-6 and errors[0] < 8 * errors[1]
 
 
 def test_results_are_channels_last_and_own_their_memory():

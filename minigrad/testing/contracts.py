@@ -139,7 +139,7 @@ def check_zero_dim(f, *arrays, seed=0):
           seed, "0-d")
 
 
-def check_float32(f, *arrays, seed=0, rtol=1e-4):
+def check_float32(f, *arrays, seed=0, rtol=2e-5):
     """Values and gradients in float32 are those in float64, to what float32 can hold."""
     low = [a.astype("float32") if a.dtype.kind == "f" else a for a in map(_as_float64, arrays)]
     high = [a.astype("float64") if a.dtype.kind == "f" else a for a in low]

@@ -85,7 +85,7 @@ def ones(self, count=2):
     return getattr(self, "needs", [True] * count)
 
 
-# ---- arithmetic and the elementary functions
+# Arithmetic and the elementary functions.
 
 wrong("mul-dropped-factor", "the gradient of x lacks the factor y", elementwise.Mul,
       changed(elementwise.Mul, lambda r, self, g, x, y: unbroadcast(g * (y * 0 + 1), x.shape)))
@@ -121,7 +121,7 @@ wrong("abs-sign", "|x| has slope 1 everywhere", elementwise.Abs, lambda self, g:
 wrong("sin-sign", "sin x has slope -cos x", elementwise.Sin, changed(elementwise.Sin, lambda r, *_: -r))
 wrong("cos-sign", "cos x has slope sin x", elementwise.Cos, changed(elementwise.Cos, lambda r, *_: -r))
 
-# ---- choosing
+# Choosing.
 
 wrong("maximum-both", "both operands of maximum get the whole gradient", select.Maximum,
       lambda self, g: (unbroadcast(g, self.shapes[0]), unbroadcast(g, self.shapes[1])))
@@ -134,7 +134,7 @@ wrong("where-swapped", "where gives each branch the other's gradient", select.Wh
     unbroadcast(minigrad.where(self.condition, 0.0, g), self.shapes[0]),
     unbroadcast(minigrad.where(self.condition, g, 0.0), self.shapes[1])))
 
-# ---- nonlinearities
+# Nonlinearities.
 
 wrong("tanh-square", "tanh has slope 1 - y", activation.Tanh, lambda self, g, y: (g * (1 - y),))
 wrong("tanh-constant", "the second derivative takes tanh x for a constant", activation.Tanh,
@@ -156,7 +156,7 @@ wrong("softplus-beta", "softplus ignores beta in its slope", activation.Softplus
       lambda self, g, x: (g * minigrad.where(self.linear, 1.0, activation.sigmoid(x)),))
 wrong("erf-scale", "erf lacks 2/sqrt(pi)", activation.Erf, lambda self, g, x: (g * minigrad.exp(-x * x),))
 
-# ---- shapes and indices
+# Shapes and indices.
 
 wrong("reshape-order", "the gradient of reshape comes back in reverse order", shape.Reshape,
       lambda self, g: (shape.flip(g.reshape(-1), 0).reshape(self.source),))
@@ -175,7 +175,7 @@ wrong("index-overwrites", "accumulate by overwrite: an element read twice gets o
 wrong("index-reversed", "an index reads its axis from the wrong end in the second derivative", index.PutItem,
       lambda self, g: (shape.flip(index.GetItem(self.index)(g)),))
 
-# ---- matrix products
+# Matrix products.
 
 wrong("matmul-transpose", "the gradient of x lacks a transpose of y", linalg.Matmul,
       lambda self, g, x, y: (g @ y, minigrad.matmul(x.swapaxes(-1, -2), g)))
@@ -190,7 +190,7 @@ wrong("linear-weight-constant", "the second derivative of linear takes the weigh
 wrong("einsum-factor", "einsum's gradient forgets one of its factors", linalg.Einsum,
       changed(linalg.Einsum, lambda r, self, g, *xs: r * 0 + g.sum() if len(xs) > 1 else r))
 
-# ---- reductions
+# Reductions.
 
 wrong("sum-as-mean", "sum has the slope of mean", reduce.Sum,
       changed(reduce.Sum, lambda r, self, g: r * (1 / max(math.prod(self.shape), 1))))
@@ -224,7 +224,7 @@ wrong("log-softmax-missing", "log_softmax passes its gradient as it is", reduce.
 wrong("cumsum-forward", "the gradient of cumsum accumulates in the wrong direction", reduce.CumSum,
       lambda self, g: (reduce.cumsum(g, self.dim),))
 
-# ---- normalisation and losses
+# Normalisation and losses.
 
 wrong("norm-stale-statistics", "a stale statistic: mean and 1/std are constants to the second derivative", Normalize,
       lambda self, g, x, w=None: _normalize_backward(self, g, x, w, stale=True), first="case layer_norm")
@@ -248,7 +248,7 @@ wrong("bce-denominator", "binary cross-entropy lacks 1/(x(1-x)) in its slope", l
 wrong("bce-logits-target", "the target's gradient of bce_with_logits has the wrong sign", loss.BceWithLogits,
       changed(loss.BceWithLogits, lambda r, *_: -r, 1))
 
-# ---- convolution and pooling
+# Convolution and pooling.
 
 wrong("conv-weight-missing", "the weight of a convolution gets twice its gradient", conv.Conv2d,
       changed(conv.Conv2d, lambda r, *_: r * 2.0, 1))
@@ -262,7 +262,7 @@ wrong("max-pool-spread", "every pixel of a max pooling's window gets the gradien
 wrong("avg-pool-unscaled", "mean pooling has the slope of sum pooling", pool.AvgPool2d,
       lambda self, g: (pool.SpreadAverage(self.geometry, numpy.ones(self.geometry.windows))(g),))
 
-# ---- the engine
+# The engine.
 
 wrong("leaf-overwrites", "accumulate by overwrite: a second backward replaces .grad", graph.Leaf,
       lambda self, g, owned: setattr(self.tensor(), "grad", g if isinstance(g, minigrad.Tensor) else minigrad.from_numpy(
@@ -285,7 +285,7 @@ wrong("dropout-unscaled", "dropout does not scale up what stays", functional,
 wrong("dropout-always", "dropout drops in eval mode, too", functional,
       (lambda dropout: lambda x, p=0.5, training=True: dropout(x, p, True))(functional.dropout), "dropout", "dropout")
 
-# ---- optimisers
+# Optimisers.
 
 
 def _adam(self, xp, group, step, p, g, t, exp_avg, exp_avg_sq, correct=True, square=True, inside=False):
@@ -364,7 +364,7 @@ def _normalize_backward(self, g, x, w, stale=False, variance=True, hat=True):
     return (scale * gx, gw, gb)[:len(self.parents)]
 
 
-# ---- the checks
+# The checks.
 
 
 def check_case(case, seeds=range(8)):

@@ -23,14 +23,14 @@ class Nondifferentiable(Exception):
     """The function has a kink, or is not finite, at the point that was to be checked; take another one."""
 
 
-def check_grad(f, *arrays, order=2, mode="project", seed=0, eps=1e-6, atol=1e-5, rtol=1e-3):
+def check_grad(f, *arrays, order=2, mode="project", seed=0, eps=1e-6, atol=1e-5, rtol=1e-4):
     """Raise GradientMismatch unless f's derivatives up to `order` agree with central differences at `arrays`.
 
     f takes as many tensors and returns a tensor or several; floating arrays are differentiated (in float64), integer
     ones are constants. mode "project" compares along one random direction an input, in a few calls of f, and looks for
     the worst element only after a failure; "full" compares the whole Jacobian, element by element. Steps are eps times
-    the size of the values; a mismatch must persist at a larger and a smaller step. Tolerances are PyTorch's:
-    |analytic - numeric| <= atol + rtol * |numeric|, plus what rounding makes of f.
+    the size of the values; a mismatch must persist at a larger and a smaller step. The test is
+    |analytic - numeric| <= atol + rtol * |numeric|, plus what rounding makes of f; PyTorch's rtol is 1e-3.
 
     Raises Nondifferentiable where the one-sided slopes differ.
 
@@ -200,7 +200,7 @@ class _Point:
                     worst = excess
                     numeric = self.slope(i, d, self.eps) / d[index]
                     text = (f"{self.names[i]}, index {index}, x = {float(self.arrays[i][index])!r}: numeric {float(numeric)!r}, "
-                            f"analytic {float(gradient[index])!r}")
+                            f"analytic {float(gradient[index]) + 0.0!r}")
         return text
 
     def scale(self, i):
@@ -242,13 +242,16 @@ class _Point:
         return float(numpy.min(excess))
 
     def refuse_kink(self, i, d):
-        """Raise Nondifferentiable if the slopes forward and backward along d differ, however small the step."""
+        """Raise Nondifferentiable if the slopes to either side along d differ, or grow, however small the step."""
         gaps, middle = [], self.along(i, d, 0.0)[0]
         for h in (self.eps, self.eps / 8):
             (after, size), (before, _) = self.along(i, d, h), self.along(i, d, -h)
             forward, backward = (after - middle) / h, (middle - before) / h
             floor = self.atol + self.rtol * max(abs(forward), abs(backward)) * 0.1 + 8 * EPSILON * size / h
             gaps.append((abs(forward - backward), floor, forward, backward))
+        jump = [max(abs(forward), abs(backward)) for _, _, forward, backward in gaps]
+        if jump[0] * self.eps > 1e3 * EPSILON * size + self.atol * self.eps and jump[1] > 4 * jump[0]:
+            raise Nondifferentiable(f"{_name(self.f)}: it jumps where input {i} is; move the inputs away from ties and kinks")
         if gaps[0][0] > gaps[0][1] and gaps[1][0] > gaps[1][1] and gaps[1][0] > gaps[0][0] / 2:
             raise Nondifferentiable(f"{_name(self.f)}: the slope of input {i} is {gaps[1][2]:.6g} to one side and "
                                     f"{gaps[1][3]:.6g} to the other; move the inputs away from ties and kinks")

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 import minigrad
 from minigrad import autograd
 
-# ---- the reference
+# The reference.
 
 
 class Scalar:
@@ -68,7 +68,7 @@ def pull_back(outputs, cotangents):
     return grads
 
 
-# ---- the machine
+# The machine.
 
 SHAPES = ((), (2,), (1, 2), (2, 1), (2, 2))  # each broadcasts against each
 BINARY = {"add": lambda x, y: x + y, "sub": lambda x, y: x - y, "mul": lambda x, y: x * y}

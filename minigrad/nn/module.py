@@ -62,8 +62,13 @@ class Module:
         raise NotImplementedError(f"{type(self).__name__} defines no forward(); define what it computes there")
 
     def __init_subclass__(cls):
-        """Calling a module is calling its `forward`: the same function, not another one around it."""
-        if "forward" in vars(cls) and "__call__" not in vars(cls):
+        """Calling a module is calling its `forward`: the same function, not another one around it.
+
+        A `__call__` of one's own stays. The forward may come from any base, also from one that is no Module.
+        """
+        owner = next(base for base in cls.__mro__ if "__call__" in vars(base))
+        own = owner is not Module and vars(owner)["__call__"] is not vars(owner).get("forward")
+        if not own and cls.forward is not Module.forward:
             cls.__call__ = cls.forward
 
     def __call__(self, *inputs, **options):

@@ -76,11 +76,10 @@ def mnist_book(batch):
 def mnist_steady(torch, array, batch=64):
     """The default recipe of gans/mnist.py, 64 images a step."""
     nn = torch.nn
-    G = nn.Sequential(nn.Linear(100, 256), nn.BatchNorm1d(256), nn.LeakyReLU(0.2),
-                      nn.Linear(256, 512), nn.BatchNorm1d(512), nn.LeakyReLU(0.2), nn.Linear(512, 784), nn.Sigmoid())
-    D = nn.Sequential(nn.Linear(784, 512), nn.LeakyReLU(0.2), nn.Linear(512, 256), nn.LeakyReLU(0.2), nn.Linear(256, 1))
-    optimiser_d = torch.optim.Adam(D.parameters(), 1e-3, betas=(0.0, 0.999))
-    optimiser_g = torch.optim.Adam(G.parameters(), 1e-3, betas=(0.0, 0.999))
+    G = nn.Sequential(nn.Linear(100, 200), nn.LeakyReLU(0.02), nn.LayerNorm(200), nn.Linear(200, 784), nn.Sigmoid())
+    D = nn.Sequential(nn.Linear(784, 200), nn.LeakyReLU(0.02), nn.LayerNorm(200), nn.Linear(200, 1))
+    optimiser_d = torch.optim.Adam(D.parameters(), 1e-3, betas=(0.5, 0.999))
+    optimiser_g = torch.optim.Adam(G.parameters(), 1e-3, betas=(0.5, 0.999))
     loss = nn.BCEWithLogitsLoss()
     ones, zeros = array(np.ones((batch, 1))), array(np.zeros((batch, 1)))
     rng = np.random.default_rng(0)
@@ -113,5 +112,5 @@ CASES = {
     "1010": (pattern1010, 2000),  # the step, and how many to time at once
     "mnist-batch-1": (mnist_book(1), 300),
     "mnist-batch-64": (mnist_book(64), 60),
-    "mnist-steady-64": (mnist_steady, 40),
+    "mnist-steady-64": (mnist_steady, 60),
 }

@@ -1,12 +1,12 @@
 """Handwritten digits from noise: fully connected GANs on MNIST.
 
   python -m gans.mnist                       digits in about two minutes
-  python -m gans.mnist --recipe book         the book's network: sharp digits, and too few kinds of them
+  python -m gans.mnist --recipe book         the book's training: sharp digits, and too few kinds of them
   python -m gans.mnist --from-the-start      the book's first attempt: total collapse
   python -m gans.mnist --batch 1 ...         one image a step, the book's own pace
 
-The book is Rashid, "Make Your First GAN with PyTorch" (2020). docs/mode-collapse.md tells what each ingredient of the
-default recipe cures, with figures.
+The book is Rashid, "Make Your First GAN with PyTorch" (2020). The default recipe trains the book's two networks in
+another way; docs/mode-collapse.md tells what each of its ingredients cures, with figures.
 
 What to look at: training.gif, and losses.png with its line at ln 2 = 0.693, the loss of a discriminator that answers
 0.5 to everything. A real run hovers away from it: the discriminator below the line, as it stays a little ahead, and
@@ -31,20 +31,17 @@ from minigrad.data.download import load_digits
 SEED = 100  # numbers that a digit is made from
 
 
-def steady_networks():
-    """Batch normalisation in G only; D answers with a logit."""
-    G = nn.Sequential(nn.Linear(SEED, 256), nn.BatchNorm1d(256), nn.LeakyReLU(0.2),
-                      nn.Linear(256, 512), nn.BatchNorm1d(512), nn.LeakyReLU(0.2),
-                      nn.Linear(512, 784), nn.Sigmoid())
-    D = nn.Sequential(nn.Linear(784, 512), nn.LeakyReLU(0.2), nn.Linear(512, 256), nn.LeakyReLU(0.2), nn.Linear(256, 1))
-    return G, D
-
-
 def book_networks():
     """Layer normalisation in both; D answers with a probability."""
     G = nn.Sequential(nn.Linear(SEED, 200), nn.LeakyReLU(0.02), nn.LayerNorm(200), nn.Linear(200, 784), nn.Sigmoid())
     D = nn.Sequential(nn.Linear(784, 200), nn.LeakyReLU(0.02), nn.LayerNorm(200), nn.Linear(200, 1), nn.Sigmoid())
     return G, D
+
+
+def steady_networks():
+    """The book's, but for the last sigmoid of D: it answers with a logit, whose sigmoid the loss takes."""
+    G, D = book_networks()
+    return G, D[:-1]
 
 
 def first_networks():
@@ -87,7 +84,7 @@ def train_book(run, recipe, images):
     return G
 
 
-def train_steady(run, recipe, images, penalty=0.2, reach=0.3, every=4):
+def train_steady(run, recipe, images, reach=0.3, every=4):
     """The same steps with D held back: it pays for being steep around real images. Returns the averaged G.
 
     The penalty is R1 (Mescheder et al. 2018), |dD/dx|**2 at real images, by a difference instead of a second
@@ -96,7 +93,7 @@ def train_steady(run, recipe, images, penalty=0.2, reach=0.3, every=4):
     """
     (G, D), loss = recipe.networks(), recipe.loss
     G.to(run.device), D.to(run.device)
-    average = optim.EMA(G, 0.999)
+    average, penalty = optim.EMA(G, run.args.average), run.args.penalty
     optimiser_g, optimiser_d = recipe.optimiser(G.parameters()), recipe.optimiser(D.parameters())
     run.keep(G=G, D=D, average=average, optimiser_g=optimiser_g, optimiser_d=optimiser_d)
     ones, zeros = mg.ones(run.args.batch, 1, device=run.device), mg.zeros(run.args.batch, 1, device=run.device)
@@ -108,7 +105,7 @@ def train_steady(run, recipe, images, penalty=0.2, reach=0.3, every=4):
         answers = D(real)
         d_real, d_fake = loss(answers, ones), loss(D(fake.detach()), zeros)
         d = d_real + d_fake
-        if step % every == 0:
+        if penalty and step % every == 0:
             nearby = real + reach * run.noise(step, *real.shape, name="directions")
             d = d + every * penalty / 2 * (((D(nearby) - answers) / reach) ** 2).mean()
         optimiser_d.zero_grad()
@@ -152,7 +149,7 @@ class Recipe:
 LN2 = ("ln 2 = 0.693: D answers 0.5", log(2))
 RECIPES = {
     "steady": Recipe(steady_networks, train_steady, nn.BCEWithLogitsLoss(),
-                     lambda p: optim.Adam(p, 1e-3, betas=(0.0, 0.999)), normal_seeds, 8000, LN2),
+                     lambda p: optim.Adam(p, 1e-3, betas=(0.5, 0.999)), normal_seeds, 12_000, LN2),
     "book": Recipe(book_networks, train_book, nn.BCELoss(), lambda p: optim.Adam(p, 1e-4), normal_seeds, 20_000, LN2),
     "first": Recipe(first_networks, train_book, nn.MSELoss(), lambda p: optim.SGD(p, 0.01), uniform_seeds, 20_000,
                     ("0.25: D answers 0.5, squared error", 0.25)),
@@ -192,6 +189,8 @@ def demo(argv=None):
     p.add_argument("--recipe", choices=["steady", "book"], default="steady", help="how to train (steady)")
     p.add_argument("--from-the-start", dest="recipe", action="store_const", const="first",
                    help="the book's failing first attempt: MSE, sigmoids, SGD, one random number as the seed")
+    p.add_argument("--penalty", type=float, default=0.2, help="steady: what D pays for steepness; 0 for none (0.2)")
+    p.add_argument("--average", type=float, default=0.999, help="steady: decay of G's running average; 0 for none (0.999)")
     p.add_argument("--samples", type=positive, metavar="N", help="write N samples to samples.npy, uint8 N x 28 x 28")
     args = p.parse_args(argv)
     recipe = RECIPES[args.recipe]

@@ -64,10 +64,6 @@ class Tensor(Conversions, InPlace):
         """The number of elements."""
         return self.array.size
 
-    def element_size(self):
-        """Bytes an element."""
-        return self.array.itemsize
-
     def requires_grad_(self, requires_grad=True):
         """Make this leaf want a gradient, or no longer; returns the tensor."""
         if not requires_grad and isinstance(self.node, Op):

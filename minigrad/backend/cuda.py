@@ -10,13 +10,13 @@ import cupyx.scipy.special
 NAME = "cuda"
 
 
-def for_images(part, count, rows, work):
-    """part(images) for all images at once: the device is wide enough."""
+def for_blocks(part, count, rows, values, work):
+    """part(slice) for all at once: the device is wide enough."""
     part(slice(0, count))
 
 
-def sum_images(part, count, rows, work):
-    """part(images) for all images at once."""
+def sum_blocks(part, count, rows, values, work):
+    """part(slice) for all at once."""
     return part(slice(0, count))
 
 

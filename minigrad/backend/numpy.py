@@ -2,7 +2,7 @@
 
 import numpy
 
-from minigrad.backend.threads import for_images, sum_images  # noqa: F401 (part of the list)
+from minigrad.backend.threads import for_blocks, sum_blocks  # noqa: F401 (part of the list)
 
 NAME = "cpu"
 

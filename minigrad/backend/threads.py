@@ -15,8 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from numpy.linalg import _umath_linalg
 
-ROWS = 256  # rows of a matrix product: fewer waste time on packing the other factor, more leave the L2 cache
-SMALL = 1 << 20  # multiply-adds below which handing work to another thread costs more than it saves
+ROWS = 256  # of a matrix product: fewer, and packing the other factor takes more time than it should
+CACHED = 1 << 18  # values, a megabyte of float32: what a block may take up of the core's L2 cache
+SMALL = 1 << 20  # operations below which handing work to another thread costs more than it saves
 
 
 def _blas_switches():
@@ -74,37 +75,43 @@ def _run(work, parts):
                 other.exception()
 
 
-def _shares(count, rows, work):
+def _shares(count, rows, values, work):
     """The batch cut into blocks of images (slices), and the blocks dealt out in runs, one run a thread."""
-    if count * work < SMALL or _threads.blas is None and rows:
+    if count * work < SMALL or _threads.blas is None:
         return [[slice(0, count)]]
     threads = min(_threads.count, count)
-    bounds = [count * i // threads for i in range(threads + 1)]
-    step = max(ROWS // rows, 1) if rows else count
-    return [[slice(i, min(i + step, end)) for i in range(start, end, step)] for start, end in zip(bounds, bounds[1:])]
+    step = max(ROWS // rows, CACHED // values, 1)
+    return [_cut(count * i // threads, count * (i + 1) // threads, step) for i in range(threads)]
 
 
-def for_images(part, count, rows, work):
-    """Call part(images) with slices that cover range(count), on several threads.
+def _cut(start, end, step):
+    """start..end in equal slices of `step` at most."""
+    pieces = -(-(end - start) // step)
+    bounds = [start + (end - start) * i // pieces for i in range(pieces + 1)]
+    return [slice(i, j) for i, j in zip(bounds, bounds[1:])]
 
-    Each image contributes `rows` rows to a matrix product inside `part` (0: there is none) and `work` multiply-adds.
+
+def for_blocks(part, count, rows, values, work):
+    """Call part(slice) for slices that cover range(count), on several threads.
+
+    In `part` each of the `count` images takes `rows` rows of matrices, `values` values of memory and `work` operations.
     """
     def run(blocks):
         for block in blocks:
             part(block)
 
-    _run(run, _shares(count, rows, work))
+    _run(run, _shares(count, rows, values, work))
 
 
-def sum_images(part, count, rows, work):
-    """The sum of part(images), arrays of one shape, over slices that cover range(count); see `for_images`."""
+def sum_blocks(part, count, rows, values, work):
+    """The sum of part(slice), arrays of one shape, over slices that cover range(count); see `for_blocks`."""
     def run(blocks):
         total = part(blocks[0])
         for block in blocks[1:]:
             total += part(block)
         return total
 
-    total, *others = _run(run, _shares(count, rows, work))
+    total, *others = _run(run, _shares(count, rows, values, work))
     for other in others:
         total += other
     return total

@@ -2,6 +2,7 @@
 
 from minigrad import create
 from minigrad.nn import functional as F
+from minigrad.nn.activations import LeakyReLU, ReLU
 from minigrad.nn.module import Module, Parameter
 
 
@@ -44,7 +45,7 @@ class _BatchNorm(Module):
         self.register_buffer("running_var", create.ones(num_features, **options) if track else None)
         self.register_buffer("num_batches_tracked", create.tensor(0, device=device) if track else None)
 
-    def forward(self, x):
+    def forward(self, x, activation=None):
         if x.dim() not in self.ranks or x.shape[1] != self.num_features:
             raise ValueError(f"{type(self).__name__}: the input has shape {x.shape}; it takes {self.num_features} "
                              f"channels on axis 1 of {' or '.join(map(str, self.ranks))} axes")
@@ -54,7 +55,7 @@ class _BatchNorm(Module):
             if momentum is None:
                 momentum = 1.0 / self.num_batches_tracked.item()
         return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias,
-                            self.training or not self.track_running_stats, momentum, self.eps)
+                            self.training or not self.track_running_stats, momentum, self.eps, activation)
 
     def extra_repr(self):
         return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
@@ -64,12 +65,14 @@ class _BatchNorm(Module):
 class BatchNorm1d(_BatchNorm):
     """Batch normalisation of (N, C) or (N, C, L)."""
 
+    fuses = (ReLU, LeakyReLU)
     ranks = (2, 3)
 
 
 class BatchNorm2d(_BatchNorm):
     """Batch normalisation of (N, C, H, W)."""
 
+    fuses = (ReLU, LeakyReLU)
     ranks = (4,)
 
 

@@ -47,10 +47,6 @@ class Geometry(NamedTuple):
         fewer = winograd.applies(self, count, images // self.groups, outputs // self.groups)
         return winograd.Tiles(self) if fewer else Windows(self)
 
-    def work(self, images, outputs):
-        """The multiply-adds for one image."""
-        return math.prod((*self.windows, *self.kernel)) * images // self.groups * outputs
-
 
 def pixels(x):
     """(N, C, H, W) as the matrix (N * H * W, C): a view where memory is channels-last."""
@@ -67,7 +63,12 @@ class Windows:
 
     def __init__(self, geometry):
         self.geometry = geometry
-        self.rows = geometry.windows[0] * geometry.windows[1]
+        self.rows, self.taps = math.prod(geometry.windows), math.prod(geometry.kernel)
+
+    def sizes(self, images, outputs):
+        """Of one image: the rows of its matrix, the values in it, and the multiply-adds of the product."""
+        values = self.rows * self.taps * images // self.geometry.groups
+        return self.rows, values, values * outputs
 
     def spread_image(self, x):
         """Every window of (N, C, H, W) as a row: (1, N * OH * OW, kh * kw * C)."""
@@ -82,7 +83,7 @@ class Windows:
         image, row, pixel, channel = x.strides
         windows = xp.lib.stride_tricks.as_strided(x, (n, *geometry.windows, *geometry.kernel, c),
                                                   (image, sh * row, sw * pixel, dh * row, dw * pixel, channel))
-        return windows.reshape(1, n * self.rows, math.prod(geometry.kernel) * c)
+        return windows.reshape(1, n * self.rows, self.taps * c)
 
     def gather_image(self, v, out):
         """Every row of (1, N * OH * OW, kh * kw * C) added to the pixels of its window, in out (N, C, H, W).
@@ -147,7 +148,7 @@ class Conv2d(Op):
             if b is not None:
                 pixels(y[images])[...] += b
 
-        backend.for_images(part, n, scheme.rows, self.geometry.work(c, o))
+        backend.for_blocks(part, n, *scheme.sizes(c, o))
         return y
 
     def backward(self, g, x, w):
@@ -175,7 +176,7 @@ class ConvTranspose2d(Op):
             if b is not None:
                 pixels(x[images])[...] += b
 
-        backend.for_images(part, n, scheme.rows, self.geometry.work(c, o))
+        backend.for_blocks(part, n, *scheme.sizes(c, o))
         return x
 
     def backward(self, h, g, w):
@@ -200,7 +201,7 @@ class ConvWeight2d(Op):
                 m = scheme.spread_output(g[images, j])
                 return backend.products(m.transpose(0, 2, 1), scheme.spread_image(x[images, i]))
 
-            scheme.gather_weight(backend.sum_images(part, n, scheme.rows, self.geometry.work(c, o)), w[j])
+            scheme.gather_weight(backend.sum_blocks(part, n, *scheme.sizes(c, o)), w[j])
         return w
 
     def backward(self, v, x, g):

@@ -5,8 +5,8 @@ channel of a sample), Wu & He 2018 (groups of channels). The backward pass is wr
 derivative is right: the statistics depend on x as well.
 """
 
-from minigrad.backend import array_module
-from minigrad.graph import Handle, Op
+from minigrad.backend import array_module, backend_of
+from minigrad.graph import OUT, Handle, Op
 from minigrad.ops.broadcast import unbroadcast
 from minigrad.ops.elementwise import sqrt
 from minigrad.ops.reduce import mean
@@ -61,6 +61,87 @@ class Normalize(Op):
         return (gx, gw, gb)[:len(self.parents)]
 
 
+class BatchNormalize(Normalize):
+    """Normalize over all axes but the channels (axis 1), in blocks of pixels that stay in the cache.
+
+    With `slope`, y = max(z, slope * z) of the normalised z: a ReLU (0) or leaky ReLU behind it, in the same pass.
+    """
+
+    def __init__(self, ndim, channels, eps, slope=None):
+        super().__init__((0, *range(2, ndim)), (1, channels) + (1,) * (ndim - 2), eps)
+        self.slope = slope
+        if slope is not None:
+            self.keep = (0, 1, OUT)
+
+    def blocks(self, function, part, x):
+        """`function` (for_blocks or sum_blocks of x's backend) over the pixels of x."""
+        return getattr(backend_of(x), function)(part, x.size // x.shape[1], 1, 8 * x.shape[1], 8 * x.shape[1])
+
+    def forward(self, x, w, b):
+        xp, rows = array_module(x), pixels(x)
+        share = 1.0 / len(rows)
+        mean = self.blocks("sum_blocks", lambda i: rows[i].sum(0), x) * share
+        var = self.blocks("sum_blocks", lambda i: xp.square(rows[i] - mean).sum(0), x) * share
+        self.mean, self.var = mean.reshape(self.shape), var.reshape(self.shape)
+        self.scale = 1.0 / xp.sqrt(self.var + self.eps)
+        factor = self.scale.reshape(-1) * w
+        y = backend_of(x).channels_last(x.shape, x.dtype)
+        out = pixels(y)
+
+        def part(i):
+            z = xp.subtract(rows[i], mean, out=out[i])
+            z *= factor
+            z += b
+            if self.slope is not None:
+                xp.maximum(z, z * self.slope, out=z)
+
+        self.blocks("for_blocks", part, x)
+        return y
+
+    def backward(self, g, x, w, y=None):
+        if isinstance(g, Handle):
+            if self.slope is not None:
+                g = g * self.slopes(y.array)
+            return super().backward(g, x, w)
+        xp, mean, scale = array_module(x), self.mean.reshape(-1), self.scale.reshape(-1)
+        rows, given = pixels(x), pixels(g)
+        gx = backend_of(x).channels_last(x.shape, x.dtype)
+        out = pixels(gx)
+
+        def sums(i):
+            if self.slope is None:
+                here = given[i]
+            else:
+                here = xp.multiply(given[i], self.slopes(pixels(y)[i]), out=out[i])
+            return xp.stack([here.sum(0), ((rows[i] - mean) * here).sum(0)])
+
+        gb, gh = self.blocks("sum_blocks", sums, x)
+        if self.needs[0]:
+            here = given if self.slope is None else out
+            level, tilt = gb / len(rows), gh * scale * scale / -len(rows)
+            factor = scale * w
+
+            def part(i):
+                t = rows[i] - mean
+                t *= tilt
+                t += here[i]
+                t -= level
+                xp.multiply(t, factor, out=out[i])
+
+            self.blocks("for_blocks", part, x)
+        return gx if self.needs[0] else None, gh * scale, gb
+
+    def slopes(self, y):
+        """The derivative of max(z, slope * z), told from its sign, which is z's."""
+        slopes = (y > 0).astype(y.dtype)
+        return array_module(y).maximum(slopes, self.slope, out=slopes)
+
+
+def pixels(x):
+    """(N, C, ...) as the matrix (N * ..., C): a view where memory is channels-last."""
+    return array_module(x).moveaxis(x, 1, -1).reshape(-1, x.shape[1])
+
+
 def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
     """Normalise over the last axes, whose sizes are `normalized_shape`; weight and bias have that shape.
 
@@ -83,10 +164,12 @@ def normalized(op, x, weight, bias):
     return op(x) if bias is None else op(x) + bias.reshape(op.shape)
 
 
-def batch_norm(x, running_mean=None, running_var=None, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
+def batch_norm(x, running_mean=None, running_var=None, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5,
+               activation=None):
     """Normalise each channel (axis 1) over the batch and all other axes, or, not training, by the running statistics.
 
     In training the running statistics, where given, move by `momentum` towards the batch's mean and unbiased variance.
+    `activation`, a Relu or LeakyRelu op, is applied to the result, in the same pass where that can be done.
     """
     if len(x.shape) < 2:
         raise ValueError(f"batch_norm: the input has shape {tuple(x.shape)}; give it a batch axis and a channel axis")
@@ -96,19 +179,25 @@ def batch_norm(x, running_mean=None, running_var=None, weight=None, bias=None, t
         if weight is not None:
             scale = scale * weight
         y = (x - running_mean.detach().reshape(shape)) * scale.reshape(shape)
-        return y if bias is None else y + bias.reshape(shape)
+        y = y if bias is None else y + bias.reshape(shape)
+        return y if activation is None else activation(y)
     count = 1
     for n in x.shape[:1] + x.shape[2:]:
         count *= n
     if count < 2:
         raise ValueError(f"batch_norm: the input has shape {tuple(x.shape)}, one value a channel, which has no "
                          "variance; train with batches of two or more, or call eval()")
-    op = Normalize((0, *range(2, len(x.shape))), shape, eps)
-    y = normalized(op, x, weight, bias)
+    array = x.array if isinstance(x, Handle) else x
+    xp = array_module(array)
+    slope = None if activation is None else getattr(activation, "slope", 0.0)
+    fused = slope is not None and 0 <= slope <= 1
+    op = BatchNormalize(len(x.shape), x.shape[1], eps, slope if fused else None)
+    y = op(x, xp.ones(x.shape[1], x.dtype) if weight is None else weight,
+           xp.zeros(x.shape[1], x.dtype) if bias is None else bias)
     if running_mean is not None:
         running_mean.lerp_(op.mean.reshape(-1), momentum)
         running_var.lerp_(op.var.reshape(-1) * (count / (count - 1)), momentum)
-    return y
+    return y if fused or activation is None else activation(y)
 
 
 def instance_norm(x, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True,

@@ -73,7 +73,12 @@ class Tiles:
     def __init__(self, geometry):
         self.geometry = geometry
         self.tiles = tuple(-(-n // 2) for n in geometry.windows)
-        self.rows = self.tiles[0] * self.tiles[1]
+
+    def sizes(self, images, outputs):
+        """Of one image: the rows of each matrix, the values in all 9, and the multiply-adds of the products."""
+        rows, (sh, sw) = self.tiles[0] * self.tiles[1], self.geometry.stride
+        values = 9 * rows * sh * sw * images // self.geometry.groups
+        return rows, values, values * outputs
 
     def _blocks(self, xp, count, channels, dtype):
         """Zeros for `count` padded images, and the same memory as rows of blocks (N, 2 T + 1, s, 2 Q + 1, s C)."""

@@ -113,13 +113,13 @@ def test_weights_travel_both_ways_through_safetensors(tmp_path, build, shape):
 
 
 @pytest.mark.parametrize("name", ("Conv2d", "ConvTranspose2d"))
-def test_initial_weights_have_pytorchs_bounds(name):
-    mine, theirs = getattr(nn, name)(16, 32, 4), getattr(torch.nn, name)(16, 32, 4)
-    for key in ("weight", "bias"):
-        ours, reference = getattr(mine, key).detach().numpy(), getattr(theirs, key).detach().numpy()
-        assert ours.shape == reference.shape
-        assert abs(ours).max() == pytest.approx(abs(reference).max(), rel=0.2)
-        assert ours.std() == pytest.approx(reference.std(), rel=0.3)
+def test_initial_weights_and_biases_fill_pytorchs_bounds(name):
+    for library in (nn, torch.nn):
+        layer = getattr(library, name)(16, 512, 4)
+        bound = (layer.weight.shape[1] * 16) ** -0.5
+        for values in (layer.weight.detach().numpy(), layer.bias.detach().numpy()):
+            assert 0.95 * bound < abs(values).max() <= bound
+            assert values.std() == pytest.approx(bound / 3 ** 0.5, rel=0.15)
 
 
 def test_weights_lie_channels_last_before_and_after_an_optimiser_took_them():

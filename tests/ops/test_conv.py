@@ -203,7 +203,7 @@ def test_an_error_inside_a_thread_reaches_the_caller():
         raise MemoryError(f"images {images}")
 
     with pytest.raises(MemoryError, match="images"):
-        cpu.for_images(fail, 8, 1, threads.SMALL)
+        cpu.for_blocks(fail, 8, 1, 1, threads.SMALL)
 
 
 def test_no_images_give_no_images():

@@ -6,6 +6,7 @@ import pytest
 import minigrad as mg
 from minigrad import autograd
 from minigrad.nn import functional as F
+from minigrad.ops.activation import LeakyRelu, Relu
 
 SHAPES = ((4, 6), (3, 6, 5), (2, 6, 3, 4))
 
@@ -86,6 +87,24 @@ def test_first_and_second_derivatives_agree_with_differences(norm):
     assert here.item() == pytest.approx((value(h) - value(-h)) / (2 * h), rel=1e-6)
     second = sum((d.numpy() * v).sum() for d, v in zip(autograd.grad(here, inputs[:2]), others))  # linear in the bias
     assert second == pytest.approx((slope(h)[0].item() - slope(-h)[0].item()) / (2 * h), rel=1e-6)
+
+
+@pytest.mark.parametrize("slope", (0.0, 0.2, 1.0, 3.0, -0.5))
+@pytest.mark.parametrize("training", (True, False))
+def test_an_activation_in_the_same_pass_changes_nothing(slope, training, torch, compare):
+    rng = np.random.default_rng(0)
+    statistics = rng.standard_normal(6), rng.random(6) + 0.5
+
+    def mine(x, w, b):
+        op = LeakyRelu(slope) if slope else Relu()
+        return F.batch_norm(x, *map(mg.tensor, statistics), w, b, training, activation=op)
+
+    def theirs(x, w, b):
+        y = torch.nn.functional.batch_norm(x, *map(torch.tensor, statistics), w, b, training)
+        return torch.nn.functional.leaky_relu(y, slope)
+
+    for shape in SHAPES:
+        compare(mine, theirs, [values(rng, shape), rng.standard_normal(6), rng.standard_normal(6)], rng)
 
 
 def test_batch_norm_keeps_channels_last_memory():

@@ -10,7 +10,7 @@ from numpy import errstate
 from minigrad.backend import array_module, backend_of
 from minigrad.graph import OUT, Op
 from minigrad.ops.elementwise import exp
-from minigrad.ops.select import where
+from minigrad.ops.select import clamp, where
 
 
 class Tanh(Op):
@@ -94,7 +94,8 @@ class Gelu(Op):
 
     def backward(self, g, x):
         cdf = 0.5 + 0.5 * erf(x * sqrt(0.5))
-        return g * (cdf + x * exp(-0.5 * x * x) * (1 / sqrt(2 * pi))),
+        with errstate(over="ignore"):  # e**-inf gives the right 0
+            return g * (cdf + x * exp(-0.5 * x * x) * (1 / sqrt(2 * pi))),
 
 
 class GeluTanh(Op):
@@ -102,9 +103,11 @@ class GeluTanh(Op):
     keep = (0,)
 
     def forward(self, x):
-        return 0.5 * x * (1 + array_module(x).tanh(sqrt(2 / pi) * (x + 0.044715 * x * x * x)))
+        with errstate(over="ignore"):  # tanh(inf) is the right 1
+            return 0.5 * x * (1 + array_module(x).tanh(sqrt(2 / pi) * (x + 0.044715 * x * x * x)))
 
     def backward(self, g, x):
+        x = clamp(x, -10.0, 10.0)  # beyond, tanh is 1 in every dtype, and x * 0 * x**2 would be NaN at last
         t = tanh(sqrt(2 / pi) * (x + 0.044715 * x * x * x))
         inner = sqrt(2 / pi) * (1 + 3 * 0.044715 * x * x)
         return g * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * inner),
@@ -148,7 +151,8 @@ class Erf(Op):
         return backend_of(x).erf(x)
 
     def backward(self, g, x):
-        return g * exp(-x * x) * (2 / sqrt(pi)),
+        with errstate(over="ignore"):  # e**-inf gives the right 0
+            return g * exp(-x * x) * (2 / sqrt(pi)),
 
 
 def array_of(x):

@@ -70,9 +70,10 @@ def _checked_along(name, x, dim, index):
         raise TypeError(f"{name}: the index is {index.dtype}; use an integer tensor (int64)")
     if index.ndim != len(x.shape):
         raise ValueError(f"{name}: the index has {index.ndim} axes and the tensor {len(x.shape)}; give it as many")
-    if index.size and (index.min() < 0 or index.max() >= x.shape[dim]):
+    length = x.shape[dim] if x.shape else 1
+    if index.size and (index.min() < 0 or index.max() >= length):
         raise IndexError(f"{name}: the index reaches from {index.min()} to {index.max()} along axis {dim} of length "
-                         f"{x.shape[dim]}; keep it in 0..{x.shape[dim] - 1}")
+                         f"{length}; keep it in 0..{length - 1}")
     for axis, (n, m) in enumerate(zip(index.shape, x.shape)):
         if axis != dim and n > m:
             raise ValueError(f"{name}: the index {index.shape} is longer than the tensor {tuple(x.shape)} along axis "

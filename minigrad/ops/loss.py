@@ -90,7 +90,8 @@ class SmoothL1(Loss):
     def value(self, x, t):
         xp = array_module(x)
         d = xp.abs(x - t)
-        return xp.where(d < self.beta, d * d * (0.5 / self.beta), d - 0.5 * self.beta)
+        near = xp.minimum(d, self.beta)
+        return near * near * (0.5 / self.beta) + (d - near)
 
     def slope(self, x, t):
         return clamp((x - t) * (1 / self.beta), -1.0, 1.0)

@@ -24,6 +24,7 @@ def argsort(x, dim=-1, descending=False):
         index = array.shape[dim] - 1 - xp.flip(xp.flip(array, dim).argsort(dim, kind="stable"), dim)
     else:
         index = array.argsort(dim, kind="stable")
+    index = index.reshape(array.shape)  # NumPy makes a 0-d array 1-d
     return Op.wrap(index) if isinstance(x, Handle) else index
 
 

@@ -8,6 +8,8 @@ norm's gradient at a zero vector is 0.
 
 from typing import NamedTuple
 
+from numpy import errstate
+
 from minigrad.backend import array_module
 from minigrad.graph import OUT, Handle, Op
 from minigrad.ops.elementwise import abs, exp, pow, sqrt
@@ -133,7 +135,8 @@ class LogSumExp(Op):
         self.kept_shape = kept_shape(x.shape, axes)
         peak = x.max(axes, keepdims=True, initial=-float("inf"))
         peak = xp.where(xp.isfinite(peak), peak, 0).astype(x.dtype)
-        total = xp.exp(x - peak).sum(axes, keepdims=True)
+        with errstate(over="ignore"):  # float16 below its range: e**-inf is the right 0
+            total = xp.exp(x - peak).sum(axes, keepdims=True)
         empty = total == 0  # every entry is -inf: so is the result, without a warning
         y = xp.where(empty, -float("inf"), xp.log(total + empty) + peak).astype(x.dtype)
         return y if self.keepdim else y.reshape([n for i, n in enumerate(x.shape) if i not in axes])
@@ -141,7 +144,10 @@ class LogSumExp(Op):
     def backward(self, g, x, y):
         y = y.reshape(self.kept_shape)
         y = where(abs(y) == float("inf"), 0.0, y)
-        return g.reshape(self.kept_shape) * exp(x - y),
+        with errstate(over="ignore"):
+            e = exp(x - y)  # summed anew: what y lost by rounding is in every term, and cancels
+        total = sum(e, self.dim, True)
+        return g.reshape(self.kept_shape) * (e / where(total == 0, 1.0, total)),
 
 
 class Softmax(Op):
@@ -154,7 +160,8 @@ class Softmax(Op):
 
     def forward(self, x):
         axes_of(self.dim, x.ndim)
-        y = array_module(x).exp(x - x.max(self.dim, keepdims=True))
+        with errstate(over="ignore"):  # float16 below its range: e**-inf is the right 0
+            y = array_module(x).exp(x - x.max(self.dim, keepdims=True))
         return y / y.sum(self.dim, keepdims=True)
 
     def backward(self, g, y):
@@ -172,7 +179,8 @@ class LogSoftmax(Op):
     def forward(self, x):
         axes_of(self.dim, x.ndim)
         xp = array_module(x)
-        y = x - x.max(self.dim, keepdims=True)
+        with errstate(over="ignore"):  # float16 below its range: -inf
+            y = x - x.max(self.dim, keepdims=True)
         return y - xp.log(xp.exp(y).sum(self.dim, keepdims=True))
 
     def backward(self, g, y):
@@ -326,9 +334,7 @@ def prod(x, dim=None, keepdim=False):
         count *= x.shape[axis]
     x = permute(x, (*axes, *rest)).reshape(count, *[x.shape[i] for i in rest])
     if x.shape[0] == 0:
-        array = x.array if isinstance(x, Handle) else x
-        empty = array_module(array).ones(x.shape[1:], array.dtype)
-        x = Op.wrap(empty) if isinstance(x, Handle) else empty
+        x = sum(x, 0) + 1  # ones that come from x
     else:
         while (n := x.shape[0]) > 1:
             half = n // 2

@@ -64,7 +64,7 @@ def _along(index, dim):
 
 def _checked_along(name, x, dim, index):
     """`dim` as an axis of x, and `index` as an array that may be used along it."""
-    dim, = axes_of(dim, len(x.shape)) or (0,)
+    dim, = axes_of(dim, len(x.shape), name) or (0,)
     index = index.array if isinstance(index, Handle) else array_module(x).asarray(index)
     if index.dtype.kind not in "iu":
         raise TypeError(f"{name}: the index is {index.dtype}; use an integer tensor (int64)")
@@ -107,7 +107,7 @@ def take(x, index):
 
 def index_select(x, dim, index):
     """The slices of x at the 1-D `index` along `dim`."""
-    dim, = axes_of(dim, len(x.shape))
+    dim, = axes_of(dim, len(x.shape), "index_select")
     return GetItem((slice(None),) * dim + (plain_index(index),))(x)
 
 

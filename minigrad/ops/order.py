@@ -18,7 +18,7 @@ class Sorted(NamedTuple):
 def argsort(x, dim=-1, descending=False):
     """The indices (int64) that sort x along `dim`; equal elements stay in order."""
     array = x.array if isinstance(x, Handle) else x
-    axes_of((dim,), array.ndim)
+    axes_of((dim,), array.ndim, "argsort")
     xp = array_module(array)
     if descending:  # sorted backwards and turned round, so that equal elements stay in order
         index = array.shape[dim] - 1 - xp.flip(xp.flip(array, dim).argsort(dim, kind="stable"), dim)
@@ -41,7 +41,7 @@ def sort(x, dim=-1, descending=False):
 
 def topk(x, k, dim=-1, largest=True):
     """The k largest (or smallest) elements along `dim`, in order: a pair (values, indices)."""
-    axis, = axes_of((dim,), len(x.shape))
+    axis, = axes_of((dim,), len(x.shape), "topk")
     if not 0 <= k <= x.shape[axis]:
         raise ValueError(f"topk: k is {k} and axis {dim} has {x.shape[axis]} elements; use 0 to {x.shape[axis]}")
     indices = argsort(x, dim, largest)[(slice(None),) * axis + (slice(k),)]

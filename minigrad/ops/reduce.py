@@ -316,7 +316,7 @@ def argmin(x, dim=None, keepdim=False):
 def _arg(name, x, dim, keepdim):
     array = x.array if isinstance(x, Handle) else x
     if dim is not None:
-        axes_of(dim, array.ndim)
+        axes_of(dim, array.ndim, name)
     try:
         index = getattr(array_module(array), name)(array, axis=dim, keepdims=keepdim)
     except ValueError as error:
@@ -326,7 +326,7 @@ def _arg(name, x, dim, keepdim):
 
 def prod(x, dim=None, keepdim=False):
     """The product over `dim`. A tree of multiplications, so that its derivatives are exact where factors are 0."""
-    axes = axes_of(dim, len(x.shape))
+    axes = axes_of(dim, len(x.shape), "prod")
     shape = kept_shape(x.shape, axes)
     rest = tuple(i for i in range(len(x.shape)) if i not in axes)
     count = 1

@@ -11,15 +11,15 @@ from minigrad.ops.broadcast import unbroadcast
 AXES = "use axes that the input has"
 
 
-def axes_of(dim, ndim):
-    """`dim` (None, an axis or a tuple) as a tuple of non-negative axes; an axis not there or there twice raises."""
+def axes_of(dim, ndim, name=""):
+    """`dim` (None, an axis, a tuple) as a tuple of non-negative axes; one not there or there twice raises, for `name`."""
     dims = tuple(range(ndim)) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
     axes = tuple(d + (ndim or 1) if d < 0 else d for d in dims)
     for d, axis in zip(dims, axes):
         if not 0 <= axis < (ndim or 1):
-            raise IndexError(f"dim {d} is out of range for a tensor of {ndim} axes; {AXES}")
+            raise IndexError(f"{name}{': ' * bool(name)}dim {d} is out of range for a tensor of {ndim} axes; {AXES}")
     if len(set(axes)) != len(axes):
-        raise ValueError(f"dim {dims} names an axis twice; name each once")
+        raise ValueError(f"{name}{': ' * bool(name)}dim {dims} names an axis twice; name each once")
     return axes if ndim else ()
 
 
@@ -163,7 +163,7 @@ def flatten(x, start_dim=0, end_dim=-1):
     """Axes start_dim to end_dim, both included, as one."""
     if not x.shape:
         return x.reshape(1)
-    start, end = axes_of((start_dim,), len(x.shape)) + axes_of((end_dim,), len(x.shape))
+    start, end = axes_of((start_dim,), len(x.shape), "flatten") + axes_of((end_dim,), len(x.shape), "flatten")
     length = 1
     for n in x.shape[start:end + 1]:
         length *= n
@@ -172,7 +172,7 @@ def flatten(x, start_dim=0, end_dim=-1):
 
 def unflatten(x, dim, shape):
     """Axis `dim` as several axes of the given sizes, one of which may be -1."""
-    dim, = axes_of(dim, len(x.shape))
+    dim, = axes_of(dim, len(x.shape), "unflatten")
     if -1 in shape:
         known = 1
         for n in shape:
@@ -189,7 +189,7 @@ def permute(x, *dims):
 def transpose(x, dim0, dim1):
     """x with two axes exchanged."""
     order = list(range(len(x.shape)))
-    a, b = axes_of((dim0,), len(order)) + axes_of((dim1,), len(order))
+    a, b = axes_of((dim0,), len(order), "transpose") + axes_of((dim1,), len(order), "transpose")
     order[a], order[b] = b, a
     return Permute(tuple(order))(x)
 
@@ -203,13 +203,13 @@ def t(x):
 
 def squeeze(x, dim=None):
     """x without its axes of size 1, or without those among `dim`."""
-    axes = axes_of(dim, len(x.shape))
+    axes = axes_of(dim, len(x.shape), "squeeze")
     return x.reshape(tuple(n for i, n in enumerate(x.shape) if n != 1 or i not in axes))
 
 
 def unsqueeze(x, dim):
     """x with a new axis of size 1 at `dim`."""
-    dim, = axes_of(dim, len(x.shape) + 1)
+    dim, = axes_of(dim, len(x.shape) + 1, "unsqueeze")
     return x.reshape((*x.shape[:dim], 1, *x.shape[dim:]))
 
 
@@ -252,7 +252,7 @@ def stack(tensors, dim=0):
 
 def split(x, size, dim=0):
     """Pieces of `size` along an axis (the last may be smaller), or of the sizes in a list."""
-    dim, = axes_of(dim, len(x.shape))
+    dim, = axes_of(dim, len(x.shape), "split")
     n = x.shape[dim]
     if isinstance(size, int):
         if size < 1:
@@ -273,13 +273,13 @@ def chunk(x, chunks, dim=0):
     """At most `chunks` pieces of equal length along an axis; the last may be smaller."""
     if chunks < 1:
         raise ValueError(f"chunk: {chunks} chunks; ask for 1 or more")
-    dim, = axes_of(dim, len(x.shape))
+    dim, = axes_of(dim, len(x.shape), "chunk")
     return split(x, max(-(-x.shape[dim] // chunks), 1), dim)
 
 
 def unbind(x, dim=0):
     """The slices of x along an axis, without it."""
-    dim, = axes_of(dim, len(x.shape))
+    dim, = axes_of(dim, len(x.shape), "unbind")
     return tuple(x[(slice(None),) * dim + (i,)] for i in range(x.shape[dim]))
 
 

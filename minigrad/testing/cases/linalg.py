@@ -1,7 +1,8 @@
 """Cases for ops/linalg.py."""
 
 from minigrad import ops
-from minigrad.ops.linalg import Einsum, Linear, Matmul
+from minigrad.ops.activation import LeakyRelu, Relu, Sigmoid, Tanh
+from minigrad.ops.linalg import Einsum, Linear, LinearThen, Matmul
 from minigrad.testing.registry import case
 
 SPECS = ("ij,jk->ik", "ij,j->i", "i,i->", "i,j->ij", "bij,bjk->bik", "ij->ji", "ij->", "ij->j", "ii->i", "ii->", "ij,ij->ij",
@@ -30,6 +31,26 @@ def layer(s):
     return (*arrays, s.normal((m,))) if s.flag() else arrays
 
 
+ACTIVATIONS = {"sigmoid": Sigmoid, "tanh": Tanh, "relu": Relu, "leaky_relu": lambda: LeakyRelu(0.2)}
+
+
+def activated(s):
+    """A linear layer with a bias, and an activation behind it."""
+    n, m = s.integer(1, 4), s.integer(1, 4)
+    return (s.normal((*s.shape(0, 2), n)), s.normal((m, n)), s.normal((m,))), {"activation": s.choice(sorted(ACTIVATIONS))}
+
+
+def linear_then(x, w, b, activation):
+    """A linear layer and an activation in one node."""
+    return ops.linear(x, w, b, ACTIVATIONS[activation]())
+
+
+def torch_linear_then(torch, x, w, b, activation):
+    """The same in two steps."""
+    y = torch.nn.functional.linear(x, w, b)
+    return torch.nn.functional.leaky_relu(y, 0.2) if activation == "leaky_relu" else getattr(torch, activation)(y)
+
+
 def contraction(s):
     """A specification and operands that fit it; now and then an axis of size 1 that broadcasts in an ellipsis."""
     spec = s.choice(SPECS)
@@ -46,4 +67,5 @@ def contraction(s):
 
 case(Matmul, ops.matmul, matmul_shapes, "matmul")
 case(Linear, ops.linear, layer, "nn.functional.linear")
+case(LinearThen, linear_then, activated, torch_linear_then)
 case(Einsum, lambda *xs, spec: ops.einsum(spec, *xs), contraction, lambda torch, *xs, spec: torch.einsum(spec, *xs))

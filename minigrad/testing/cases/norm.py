@@ -1,7 +1,7 @@
 """Cases for ops/norm.py."""
 
 from minigrad import create, ops
-from minigrad.ops.norm import Normalize, batch_norm, group_norm, instance_norm, layer_norm
+from minigrad.ops.norm import BatchNormalize, Normalize, batch_norm, group_norm, instance_norm, layer_norm
 from minigrad.testing.registry import case
 
 
@@ -39,6 +39,24 @@ def train_norm(x, weight=None, bias=None, eps=1e-5):
     return batch_norm(x, None, None, weight, bias, True, 0.1, eps)
 
 
+def sloped(s):
+    """Input, weight and bias of a batch norm, and the slope of a leaky ReLU behind it or None."""
+    channels = s.integer(1, 3)
+    x = s.normal((s.integer(2, 4), channels, *s.shape(0, 2, (1, 3))), 1.5)
+    return (x, s.normal((channels,)), s.normal((channels,))), {"eps": s.choice((1e-5, 0.1)), "slope": s.choice((None, 0.0, 0.2))}
+
+
+def sloped_norm(x, weight, bias, eps, slope):
+    """The fused batch norm and leaky ReLU."""
+    return BatchNormalize(len(x.shape), x.shape[1], eps, slope)(x, weight, bias)
+
+
+def torch_sloped_norm(torch, x, weight, bias, eps, slope):
+    """The same in two steps."""
+    y = torch.nn.functional.batch_norm(x, None, None, weight, bias, True, 0.1, eps)
+    return y if slope is None else torch.nn.functional.leaky_relu(y, slope)
+
+
 def eval_norm(x, weight, bias, mean, var):
     """batch_norm by running statistics, given as arrays."""
     return batch_norm(x, create.tensor(mean).to(x.dtype), create.tensor(var).to(x.dtype), weight, bias, False)
@@ -55,10 +73,11 @@ def fixed(s):
 case(Normalize, lambda x, weight=None, bias=None, **options: layer_norm(x, weight=weight, bias=bias, **options), layers,
      lambda torch, x, weight=None, bias=None, **options: torch.nn.functional.layer_norm(x, weight=weight, bias=bias, **options),
      name="layer_norm", rtol=1e-9)
-case(Normalize, train_norm, batches, lambda torch, x, weight=None, bias=None, eps=1e-5:
+case(None, train_norm, batches, lambda torch, x, weight=None, bias=None, eps=1e-5:
      torch.nn.functional.batch_norm(x, None, None, weight, bias, True, 0.1, eps), name="batch_norm", rtol=1e-9)
 case(None, eval_norm, fixed, lambda torch, x, weight, bias, mean, var:
      torch.nn.functional.batch_norm(x, torch.tensor(mean), torch.tensor(var), weight, bias, False), name="batch_norm-eval")
+case(BatchNormalize, sloped_norm, sloped, torch_sloped_norm, rtol=1e-9)
 case(None, group_norm, grouped, "nn.functional.group_norm", rtol=1e-9)
 case(None, instance_norm, instances, "nn.functional.instance_norm", rtol=1e-9)
 case(None, lambda x: ops.mean((x - ops.mean(x)) ** 2), lambda s: (s.normal(s.shape(1, 2)),),

@@ -25,6 +25,8 @@ from minigrad.graph import Op
 from minigrad.ops import winograd
 from minigrad.ops.shape import permute
 
+FEW = 16  # values in a run that are too few for it
+
 
 class Geometry(NamedTuple):
     """Which pixels of an image the windows read. Pairs are (height, width)."""
@@ -57,8 +59,8 @@ class Windows:
     """The image, the weight and the output as matrices, and back: the plain way to multiply.
 
     `spread_*` makes a stack of matrices (here of one), `gather_*` is its transpose and writes into a given array. With
-    V, U, M for the spread image, weight and output, a convolution gathers V U^T, its transpose M U, and the weight's
-    gradient M^T V.
+    V, U, M for the spread image, weight and output, a convolution gathers V U^T, its transpose M U (`gather_image`
+    takes both factors), and the weight's gradient M^T V.
     """
 
     def __init__(self, geometry):
@@ -85,29 +87,36 @@ class Windows:
                                                   (image, sh * row, sw * pixel, dh * row, dw * pixel, channel))
         return windows.reshape(1, n * self.rows, self.taps * c)
 
-    def gather_image(self, v, out):
-        """Every row of (1, N * OH * OW, kh * kw * C) added to the pixels of its window, in out (N, C, H, W).
+    def gather_image(self, m, u, out):
+        """Every row of M U, (1, N * OH * OW, kh * kw * C), added to the pixels of its window, in out (N, C, H, W).
 
         Without dilation, `stride` neighbouring taps of all windows are one addition: their runs of stride * C values
-        lie side by side in the image.
+        lie side by side in the image. Where that is few, the product is made transposed and the image is built up
+        plane by plane, so that the neighbouring windows of a tap lie side by side instead.
         """
-        xp, geometry, (n, c, h, w) = array_module(v), self.geometry, out.shape
-        (top, bottom), (left, right) = geometry.padding
-        (kh, kw), (sh, sw), (dh, dw) = geometry.kernel, geometry.stride, geometry.dilation
-        v, out = v.reshape(n, *geometry.windows, kh, kw * c), out.transpose(0, 2, 3, 1)
-        if geometry.windows == (1, 1) and geometry.kernel == (h, w) and not (top or bottom or left or right):
-            out[...] = v.reshape(n, h, w, c)
-            return
-        padded = xp.zeros((n, top + h + bottom, left + w + right, c), v.dtype)
-        image, row, pixel, channel = padded.strides
-        run = sw if dw == 1 else 1
+        xp, backend, (n, c, h, w) = array_module(m), backend_of(m), out.shape
+        (top, bottom), (left, right) = self.geometry.padding
+        (kh, kw), (sh, sw), (dh, dw) = self.geometry.kernel, self.geometry.stride, self.geometry.dilation
+        (oh, ow), out = self.geometry.windows, out.transpose(0, 2, 3, 1)
+        tall = top + h + bottom
+        wide = max(-(-(left + w + right) // sw), (kw - 1) * dw // sw + ow)  # in blocks of `stride` pixels
+        if sw * c < FEW < ow:
+            v = backend.products(u.transpose(0, 2, 1), m.transpose(0, 2, 1)).transpose(0, 2, 1)
+            blocks = xp.zeros((sw * c, n, tall, wide), m.dtype).transpose(1, 2, 3, 0)
+        else:
+            v = backend.products(m, u)
+            if (oh, ow) == (1, 1) and (kh, kw) == (h, w) and not (top or bottom or left or right):
+                out[...] = v.reshape(n, h, w, c)
+                return
+            blocks = xp.zeros((n, tall, wide, sw * c), m.dtype)
+        v, run = v.reshape(n, oh, ow, kh, kw * c), sw if dw == 1 else 1
         for i in range(kh):
             for j in range(0, kw, run):
+                block, pixel = divmod(j * dw, sw)
                 taps = min(run, kw - j) * c
-                there = xp.lib.stride_tricks.as_strided(padded[:, i * dh:, j * dw:], (n, *geometry.windows, taps),
-                                                        (image, sh * row, sw * pixel, channel))
-                there += v[:, :, :, i, j * c:j * c + taps]
-        out[...] = padded[:, top:top + h, left:left + w]
+                blocks[:, i * dh:i * dh + sh * (oh - 1) + 1:sh, block:block + ow, pixel * c:pixel * c + taps] += (
+                    v[:, :, :, i, j * c:j * c + taps])
+        out[...] = blocks.reshape(n, tall, wide * sw, c)[:, top:top + h, left:left + w]
 
     def spread_weight(self, w):
         """(O, C, kh, kw) as (1, O, kh * kw * C): a view where memory is channels-last."""
@@ -172,7 +181,7 @@ class ConvTranspose2d(Op):
 
         def part(images):
             for i, j, u in groups:
-                scheme.gather_image(backend.products(scheme.spread_output(g[images, j]), u), x[images, i])
+                scheme.gather_image(scheme.spread_output(g[images, j]), u, x[images, i])
             if b is not None:
                 pixels(x[images])[...] += b
 

@@ -12,7 +12,8 @@ stays what it was. The three linear maps, image to (x0 - x1, x1, x1 - x2), weigh
 their transposes serve all three convolution ops; `conv.Windows` is the same thing without the trick.
 """
 
-from minigrad.backend import array_module
+from minigrad.backend import array_module, backend_of
+from minigrad.backend.threads import ROWS
 
 LEAST_CHANNELS = 32  # of a block and of the output: fewer, and the sums cost more than the products they save
 LEAST_WINDOWS = 1024  # in the batch: fewer, and the sums of weights do
@@ -105,8 +106,9 @@ class Tiles:
         _image(across.transpose(2, 0, 1, 4, 3, 5), both.transpose(0, 3, 1, 2, 4, 5, 6))
         return both.reshape(9, n * t * q, -1)
 
-    def gather_image(self, v, out):
-        """The transpose of spread_image, into out (N, C, H, W)."""
+    def gather_image(self, m, u, out):
+        """The products M U, (9, N * tiles, s * s * C), through the transpose of spread_image, into out (N, C, H, W)."""
+        v = backend_of(m).products(m, u)
         xp, (n, c) = array_module(v), out.shape[:2]
         (sh, sw), (t, q) = self.geometry.stride, self.tiles
         both = v.reshape(3, 3, n, t, q, sh, sw * c)
@@ -119,24 +121,38 @@ class Tiles:
             out[...] = 0
         out[:, :inside.shape[1], :inside.shape[2]] = inside
 
+    def _for_outputs(self, part, w):
+        """part(slice) for blocks of the first axis of a weight (O, C, kh, kw)."""
+        values = 6 * w[0].size
+        backend_of(w).for_blocks(part, len(w), ROWS, values, values)
+
     def spread_weight(self, w):
         """(O, C, kh, kw) to (9, O, s * s * C)."""
         xp, (o, c, _, _) = array_module(w), w.shape
         sh, sw = self.geometry.stride
-        across = xp.empty((3, o, 2, sh, sw * c), w.dtype)
         both = xp.empty((3, 3, o, sh, sw * c), w.dtype)
-        _weight(w.transpose(0, 2, 3, 1).reshape(o, 2, sh, 2, sw * c).transpose(3, 0, 1, 2, 4), across)
-        _weight(across.transpose(2, 0, 1, 3, 4), both)
+        taps = w.transpose(0, 2, 3, 1).reshape(o, 2, sh, 2, sw * c)
+
+        def part(i):
+            across = xp.empty((3, *taps[i].shape[:3], sw * c), w.dtype)
+            _weight(taps[i].transpose(3, 0, 1, 2, 4), across)
+            _weight(across.transpose(2, 0, 1, 3, 4), both[:, :, i])
+
+        self._for_outputs(part, w)
         return both.reshape(9, o, -1)
 
     def gather_weight(self, u, out):
         """The transpose of spread_weight, into out (O, C, kh, kw), whose memory is channels-last."""
         xp, (o, c, _, _) = array_module(u), out.shape
         sh, sw = self.geometry.stride
-        across = xp.empty((3, o, 2, sh, sw * c), u.dtype)
-        _weight_transposed(u.reshape(3, 3, o, sh, sw * c), across.transpose(2, 0, 1, 3, 4))
-        out = out.transpose(0, 2, 3, 1).reshape(o, 2, sh, 2, sw * c)
-        _weight_transposed(across, out.transpose(3, 0, 1, 2, 4))
+        both, taps = u.reshape(3, 3, o, sh, sw * c), out.transpose(0, 2, 3, 1).reshape(o, 2, sh, 2, sw * c)
+
+        def part(i):
+            across = xp.empty((3, *taps[i].shape[:3], sw * c), u.dtype)
+            _weight_transposed(both[:, :, i], across.transpose(2, 0, 1, 3, 4))
+            _weight_transposed(across, taps[i].transpose(3, 0, 1, 2, 4))
+
+        self._for_outputs(part, out)
 
     def gather_output(self, m, out):
         """(9, N * tiles, O) to out (N, O, OH, OW): the sums of products that are the outputs."""

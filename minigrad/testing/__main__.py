@@ -1,4 +1,4 @@
-"""`python -m minigrad.testing my_module:my_op`: check an op of your own; `--faults` and `--hunt`: see `testing.faults`."""
+"""`python -m minigrad.testing my_module:my_op`: check your own op; `--faults` and `--hunt`: see `testing.faults`."""
 
 import argparse
 import importlib
@@ -19,10 +19,14 @@ def parse(arguments):
     parser.add_argument("--shapes", help='one shape an input, "3,4 4 ()"; 2,3 for each input if left out')
     parser.add_argument("--low", type=float, default=-2.0, help="smallest input value (default -2)")
     parser.add_argument("--high", type=float, default=2.0, help="largest input value (default 2)")
-    parser.add_argument("--order", type=int, default=2, choices=(1, 2), help="how many derivatives to check (default 2)")
+    parser.add_argument(
+        "--order", type=int, default=2, choices=(1, 2), help="how many derivatives to check (default 2)"
+    )
     parser.add_argument("--examples", type=int, default=5, help="random inputs to try (default 5)")
     parser.add_argument("--seed", type=int, help="where the random numbers start (default 0; for --hunt: a new one)")
-    parser.add_argument("--faults", action="store_true", help="plant every known wrong rule and print how many are noticed")
+    parser.add_argument(
+        "--faults", action="store_true", help="plant every known wrong rule and print how many are noticed"
+    )
     parser.add_argument("--hunt", action="store_true", help="plant one wrong rule at random, for you to find")
     parser.add_argument("--reveal", action="store_true", help="with --hunt: tell at once")
     options = parser.parse_args(arguments)
@@ -69,7 +73,9 @@ def shapes_of(text):
     try:
         return [() if part == "()" else tuple(int(n) for n in part.split(",")) for part in text.split()]
     except ValueError:
-        raise SystemExit(f"--shapes {text!r}: write sizes with commas and shapes with blanks, such as \"3,4 4 ()\"") from None
+        raise SystemExit(
+            f'--shapes {text!r}: write sizes with commas and shapes with blanks, such as "3,4 4 ()"'
+        ) from None
 
 
 def check(f, shapes, low, high, order, examples, seed):
@@ -125,7 +131,10 @@ def score():
     for fault in faults.FAULTS:
         found = faults.rejected_by(fault)
         noticed += found is not None
-        print(f"{'rejected' if found else 'MISSED  '}  {fault.name:<24}  {fault.what}" + (f"  [{found[0]}]" if found else ""))
+        print(
+            f"{'rejected' if found else 'MISSED  '}  {fault.name:<24}  {fault.what}"
+            + (f"  [{found[0]}]" if found else "")
+        )
     print(f"{noticed} of {len(faults.FAULTS)} wrong rules rejected")
     return 0 if noticed == len(faults.FAULTS) else 1
 
@@ -142,7 +151,12 @@ def hunt(seed, reveal, ask=input):
     for name, text in list(said.items())[:6]:
         print(f"  {name}: {text[:200]}")
     print(f"  ({len(said)} of {len(faults.checks())} checks fail)")
-    answers = {fault.target.__name__.rpartition(".")[2].lower(), fault.attribute.lower(), fault.name, fault.place.lower()}
+    answers = {
+        fault.target.__name__.rpartition(".")[2].lower(),
+        fault.attribute.lower(),
+        fault.name,
+        fault.place.lower(),
+    }
     while not reveal:
         try:
             guess = ask("Which class or function is wrong? (a name, or 'reveal') ").strip().lower()

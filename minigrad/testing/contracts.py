@@ -46,11 +46,17 @@ def check_types(f, *arrays, seed=0):
             xs, ys, vs = _run(f, cast, seed)
             for y in ys:
                 require(y.dtype == dtype, f, f"the output of {dtype} inputs is {y.dtype}")
-            for i, (x, g) in enumerate(zip([x for x in xs if x.requires_grad], _grads(xs, ys, vs, create_graph=recorded))):
+            for i, (x, g) in enumerate(
+                zip([x for x in xs if x.requires_grad], _grads(xs, ys, vs, create_graph=recorded))
+            ):
                 if g is not None:
-                    require(g.shape == x.shape, f, f"the gradient of input {i} has shape {g.shape}, the input {x.shape}")
+                    require(
+                        g.shape == x.shape, f, f"the gradient of input {i} has shape {g.shape}, the input {x.shape}"
+                    )
                     require(g.dtype == x.dtype, f, f"the gradient of input {i} is {g.dtype}, the input {x.dtype}")
-                    require(type(g.array) is type(x.array), f, f"the gradient of input {i} is a {type(g.array).__name__}")
+                    require(
+                        type(g.array) is type(x.array), f, f"the gradient of input {i} is a {type(g.array).__name__}"
+                    )
 
 
 def check_unmutated(f, *arrays, seed=0):
@@ -69,7 +75,7 @@ def check_unmutated(f, *arrays, seed=0):
 
 
 def check_unaliased(f, *arrays, seed=0):
-    """The gradients that `backward` leaves share no memory with each other, the inputs, the outputs or the cotangents."""
+    """The gradients that `backward` leaves share no memory with each other, the inputs, outputs or cotangents."""
     xs, ys, vs = _run(f, [_as_float64(a) for a in arrays], seed)
     linked = [(y, v) for y, v in zip(ys, vs) if y.requires_grad]
     for k, (y, v) in enumerate(linked):
@@ -89,7 +95,12 @@ def _layouts(a):
     frozen = a.copy()
     frozen.flags.writeable = False
     backwards = a[tuple(slice(None, None, -1) for _ in a.shape)].copy()[tuple(slice(None, None, -1) for _ in a.shape)]
-    return {"strided": wide[..., 0], "column-major": numpy.array(a, order="F"), "backwards": backwards, "read-only": frozen}
+    return {
+        "strided": wide[..., 0],
+        "column-major": numpy.array(a, order="F"),
+        "backwards": backwards,
+        "read-only": frozen,
+    }
 
 
 def check_layouts(f, *arrays, seed=0, rtol=1e-11):
@@ -112,7 +123,7 @@ def check_layouts(f, *arrays, seed=0, rtol=1e-11):
 
 
 def _edge(f, arrays, seed, what):
-    """Either f refuses these arrays with one of Python's own errors, in one line, or the gradients have their shapes."""
+    """Either f refuses these arrays with an error of Python's own, in one line, or the gradients have their shapes."""
     try:
         with numpy.errstate(all="ignore"):
             xs, ys, vs = _run(f, arrays, seed)
@@ -121,10 +132,15 @@ def _edge(f, arrays, seed, what):
         return
     with numpy.errstate(all="ignore"):
         for recorded in (False, True):
-            for i, (x, g) in enumerate(zip([x for x in xs if x.requires_grad], _grads(xs, ys, vs, create_graph=recorded))):
+            for i, (x, g) in enumerate(
+                zip([x for x in xs if x.requires_grad], _grads(xs, ys, vs, create_graph=recorded))
+            ):
                 if g is not None:
-                    require(g.shape == x.shape and type(g.array) is type(x.array), f, f"the gradient of {what} input {i} has "
-                            f"shape {g.shape}, the input {x.shape}")
+                    require(
+                        g.shape == x.shape and type(g.array) is type(x.array),
+                        f,
+                        f"the gradient of {what} input {i} has shape {g.shape}, the input {x.shape}",
+                    )
             xs, ys, vs = _run(f, arrays, seed)
 
 
@@ -135,8 +151,12 @@ def check_zero_size(f, *arrays, seed=0):
 
 def check_zero_dim(f, *arrays, seed=0):
     """0-d arrays are refused in one line, or have 0-d gradients."""
-    _edge(f, [_as_float64(a).ravel()[0].reshape(()) if a.size else numpy.zeros((), _as_float64(a).dtype) for a in arrays],
-          seed, "0-d")
+    _edge(
+        f,
+        [_as_float64(a).ravel()[0].reshape(()) if a.size else numpy.zeros((), _as_float64(a).dtype) for a in arrays],
+        seed,
+        "0-d",
+    )
 
 
 def check_float32(f, *arrays, seed=0, rtol=2e-5):
@@ -146,7 +166,11 @@ def check_float32(f, *arrays, seed=0, rtol=2e-5):
     xs, ys, vs = _run(f, high, seed)
     shorts, outs, cotangents = _run(f, low, seed)
     for a, b in zip(outs, ys):
-        require(near(a.array.astype("float64"), b.array, rtol), f, f"the value in float32 is {a.array}, in float64 {b.array}")
+        require(
+            near(a.array.astype("float64"), b.array, rtol),
+            f,
+            f"the value in float32 is {a.array}, in float64 {b.array}",
+        )
     for i, (a, b) in enumerate(zip(_grads(shorts, outs, cotangents), _grads(xs, ys, vs))):
         if b is not None:  # a gradient may be the small difference of terms of the cotangent's size
             close = numpy.allclose(a.array, b.array, rtol, rtol * max(1.0, numpy.abs(b.array).max(initial=0.0)), True)
@@ -174,7 +198,11 @@ def check_no_grad(f, *arrays, seed=0):
     with no_grad():
         outs, _ = _call(f, xs, seed)
     for y, out in zip(ys, outs):
-        require(not any(out is x for x in xs) and out.node is None or any(out is x for x in xs), f, "no_grad recorded a graph")
+        require(
+            not any(out is x for x in xs) and out.node is None or any(out is x for x in xs),
+            f,
+            "no_grad recorded a graph",
+        )
         require(numpy.array_equal(y.array, out.array, equal_nan=True), f, "no_grad changed the value")
 
 
@@ -201,7 +229,9 @@ def check_released(f, *arrays, seed=0):
             constants = [r() for r in _memory(_run(f, arrays, seed)[1])]  # among them what f itself holds
             xs, ys, vs = _run(f, arrays, seed)
             mine = {id(x.array) for x in xs} | {id(a) for a in constants if a is not None}
-            refs = [r for r in _memory(ys) if id(r()) not in mine] + [weakref.ref(y.array) for y in ys if id(y.array) not in mine]
+            refs = [r for r in _memory(ys) if id(r()) not in mine] + [
+                weakref.ref(y.array) for y in ys if id(y.array) not in mine
+            ]
             owned = sys.getrefcount(None)  # (any call: so that no temporary of the line above is still held)
             if backward is not None:
                 grads = _grads(xs, ys, vs, create_graph=backward)
@@ -214,8 +244,12 @@ def check_released(f, *arrays, seed=0):
             del ys, owned
             alive = [r() for r in refs if r() is not None]
             held = [a for a in alive if not any(numpy.shares_memory(a, x.array) for x in xs)]
-            require(not held, f, f"{len(held)} arrays of shapes {[a.shape for a in held]} outlive the call: a cycle or a cache "
-                    "keeps them")
+            require(
+                not held,
+                f,
+                f"{len(held)} arrays of shapes {[a.shape for a in held]} outlive the call: a cycle or a cache "
+                "keeps them",
+            )
     finally:
         if enabled:
             gc.enable()
@@ -238,8 +272,11 @@ def check_stale(f, *arrays, seed=0, rtol=1e-12):
             require("changed in place" in str(error), f, f"the error for a changed input does not say so: {error}")
             continue
         for k, (g, expected) in enumerate(zip(found, plain)):
-            require(g is None and expected is None or near(g.array, expected.array, rtol), f,
-                    f"input {i} was changed after the forward pass, and the gradient of input {k} is silently another one")
+            require(
+                g is None and expected is None or near(g.array, expected.array, rtol),
+                f,
+                f"input {i} was changed after the forward pass, and the gradient of input {k} is silently another one",
+            )
 
 
 CONTRACTS = {"gradient shape, dtype, array type": check_types, "inputs and cotangent unmutated": check_unmutated,
@@ -253,7 +290,9 @@ EDGES = ("zero-size inputs", "0-d inputs")
 
 
 def check_contracts(f, *arrays, seed=0, edges=True):
-    """All of the above; returns the reasons of those that were skipped, by name. `edges` is about zero-size and 0-d inputs.
+    """All of the above; returns the reasons of those that were skipped, by name.
+
+    `edges` tells whether zero-size and 0-d inputs are tried.
 
     >>> import numpy, minigrad
     >>> skipped = check_contracts(minigrad.exp, numpy.array([1.0, 2.0]))

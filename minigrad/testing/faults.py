@@ -1,7 +1,7 @@
 """Wrong rules on purpose: small errors of the kind that autograd engines really have, and checks that must find each.
 
-A fault replaces one attribute of a class or module while it is planted. `rejected_by` runs the quick checks on the planted
-engine, the likeliest first, and tells which of them noticed. `python -m minigrad.testing --faults` prints the score;
+A fault replaces one attribute of a class or module while it is planted. `rejected_by` runs the quick checks meanwhile,
+the likeliest first, and tells which of them noticed. `python -m minigrad.testing --faults` prints the score;
 `--hunt` plants one for you to find.
 """
 
@@ -54,7 +54,11 @@ class Fault:
     def place(self):
         """Where to look, as `module.Class.attribute`."""
         name = self.target.__name__
-        return f"{self.target.__module__}.{name}.{self.attribute}" if isinstance(self.target, type) else f"{name}.{self.attribute}"
+        return (
+            f"{self.target.__module__}.{name}.{self.attribute}"
+            if isinstance(self.target, type)
+            else f"{name}.{self.attribute}"
+        )
 
 
 FAULTS = []
@@ -93,10 +97,22 @@ wrong("mul-swapped", "each factor gets its own value for a slope", elementwise.M
       lambda self, g, x, y: (unbroadcast(g * x, x.shape), unbroadcast(g * y, y.shape)))
 wrong("missing-unbroadcast", "the gradient of a broadcast input keeps the output's shape", elementwise,
       lambda g, shape: g, "unbroadcast", "case Mul")
-wrong("unbroadcast-averages", "a broadcast input gets the mean of the gradients instead of their sum", elementwise,
-      lambda g, shape: unbroadcast(g, shape) * (math.prod(shape) / max(math.prod(g.shape), 1)), "unbroadcast", "case Add")
-wrong("unbroadcast-picks-one", "a broadcast input gets the gradient of one place only", elementwise,
-      lambda g, shape: g[(0,) * (len(g.shape) - len(shape)) + tuple(slice(n) for n in shape)], "unbroadcast", "case Sub")
+wrong(
+    "unbroadcast-averages",
+    "a broadcast input gets the mean of the gradients instead of their sum",
+    elementwise,
+    lambda g, shape: unbroadcast(g, shape) * (math.prod(shape) / max(math.prod(g.shape), 1)),
+    "unbroadcast",
+    "case Add",
+)
+wrong(
+    "unbroadcast-picks-one",
+    "a broadcast input gets the gradient of one place only",
+    elementwise,
+    lambda g, shape: g[(0,) * (len(g.shape) - len(shape)) + tuple(slice(n) for n in shape)],
+    "unbroadcast",
+    "case Sub",
+)
 wrong("sub-sign", "the second operand of - gets a gradient of the wrong sign", elementwise.Sub,
       changed(elementwise.Sub, lambda r, *_: -r, 1))
 wrong("div-square", "the gradient of the divisor lacks a 1/y", elementwise.Div,
@@ -111,7 +127,12 @@ wrong("pow-logarithm", "the slope in the exponent lacks ln x", elementwise.Pow,
       changed(elementwise.Pow, lambda r, self, g, x, y: unbroadcast(g * x ** y, y.shape), 1))
 wrong("neg-identity", "-x has slope 1", elementwise.Neg, lambda self, g: (g,))
 wrong("exp-dropped", "e**x has slope 1", elementwise.Exp, lambda self, g, y: (g * (y * 0 + 1),))
-wrong("exp-constant", "the second derivative takes e**x for a constant", elementwise.Exp, lambda self, g, y: (g * array_of(y),))
+wrong(
+    "exp-constant",
+    "the second derivative takes e**x for a constant",
+    elementwise.Exp,
+    lambda self, g, y: (g * array_of(y),),
+)
 wrong("log-inverse", "ln x has slope x", elementwise.Log, lambda self, g, x: (g * x,))
 wrong("log1p-as-log", "ln(1 + x) has slope 1/x", elementwise.Log1p, lambda self, g, x: (g / x,))
 wrong("sqrt-half", "sqrt x lacks the factor 1/2", elementwise.Sqrt, changed(elementwise.Sqrt, lambda r, *_: r * 2.0))
@@ -125,8 +146,16 @@ wrong("cos-sign", "cos x has slope sin x", elementwise.Cos, changed(elementwise.
 
 wrong("maximum-both", "both operands of maximum get the whole gradient", select.Maximum,
       lambda self, g: (unbroadcast(g, self.shapes[0]), unbroadcast(g, self.shapes[1])))
-wrong("maximum-tie", "a tie of maximum goes to the first operand", select.Maximum, lambda self, g: (
-    unbroadcast(g * (self.share > 0), self.shapes[0]), unbroadcast(g * (self.share == 0), self.shapes[1])), first="conventions")
+wrong(
+    "maximum-tie",
+    "a tie of maximum goes to the first operand",
+    select.Maximum,
+    lambda self, g: (
+        unbroadcast(g * (self.share > 0), self.shapes[0]),
+        unbroadcast(g * (self.share == 0), self.shapes[1]),
+    ),
+    first="conventions",
+)
 wrong("minimum-swapped", "minimum gives the gradient to the larger one", select.Minimum, lambda self, g: (
     unbroadcast(g * (1 - self.share), self.shapes[0]), unbroadcast(g * self.share, self.shapes[1])))
 wrong("clamp-passes", "clamp passes the gradient outside its bounds", select.Clamp, lambda self, g: (g * 1.0,))
@@ -144,14 +173,24 @@ wrong("sigmoid-sign", "sigmoid has slope y (1 + y)", activation.Sigmoid, lambda 
 wrong("relu-open", "relu passes gradients of negative inputs", activation.Relu, lambda self, g: (g * 1.0,))
 wrong("relu-at-zero", "relu has slope 1 at 0", activation.Relu,
       lambda self, x: (setattr(self, "positive", x >= 0), numpy.maximum(x, 0))[1], "forward", "conventions")
-wrong("leaky-closed", "leaky_relu has slope 0 on the left", activation.LeakyRelu, lambda self, g: (g * (self.factor == 1),))
+wrong(
+    "leaky-closed",
+    "leaky_relu has slope 0 on the left",
+    activation.LeakyRelu,
+    lambda self, g: (g * (self.factor == 1),),
+)
 wrong("elu-alpha", "elu forgets alpha in its slope", activation.Elu,
       lambda self, g, x, y: (g * minigrad.where(array_of(x) > 0, 1.0, y + 1.0),))
 wrong("gelu-density", "gelu lacks the term with the density", activation.Gelu,
       lambda self, g, x: (g * (0.5 + 0.5 * activation.erf(x * 0.5 ** 0.5)),))
 wrong("gelu-tanh-cubic", "the inner slope of gelu's tanh form lacks its cubic part", activation.GeluTanh,
       changed(activation.GeluTanh, lambda r, self, g, x: r * (1 + 1e-2 * x * x)))
-wrong("silu-product", "silu lacks half of the product rule", activation.Silu, lambda self, g, x: (g * activation.sigmoid(x),))
+wrong(
+    "silu-product",
+    "silu lacks half of the product rule",
+    activation.Silu,
+    lambda self, g, x: (g * activation.sigmoid(x),),
+)
 wrong("softplus-beta", "softplus ignores beta in its slope", activation.Softplus,
       lambda self, g, x: (g * minigrad.where(self.linear, 1.0, activation.sigmoid(x)),))
 wrong("erf-scale", "erf lacks 2/sqrt(pi)", activation.Erf, lambda self, g, x: (g * minigrad.exp(-x * x),))
@@ -169,7 +208,12 @@ wrong("cat-shifted", "every piece of cat gets the first piece's gradient", shape
 wrong("pad-mirrored", "the gradient of pad is cut at the wrong ends", shape.Pad,
       lambda self, g: (shape.Pad([(-after, -before) for before, after in self.widths])(g),))
 wrong("flip-forgotten", "the gradient of flip is not turned back", shape.Flip, lambda self, g: (g,))
-wrong("roll-onward", "the gradient of roll is rolled onward", shape.Roll, lambda self, g: (shape.Roll(self.shifts, self.dims)(g),))
+wrong(
+    "roll-onward",
+    "the gradient of roll is rolled onward",
+    shape.Roll,
+    lambda self, g: (shape.Roll(self.shifts, self.dims)(g),),
+)
 wrong("index-overwrites", "accumulate by overwrite: an element read twice gets one gradient only", index.PutItem,
       lambda self, x: (setattr(self, "source", x.shape), _overwritten(self, x))[1], "forward", "case gather")
 wrong("index-reversed", "an index reads its axis from the wrong end in the second derivative", index.PutItem,
@@ -179,14 +223,35 @@ wrong("index-reversed", "an index reads its axis from the wrong end in the secon
 
 wrong("matmul-transpose", "the gradient of x lacks a transpose of y", linalg.Matmul,
       lambda self, g, x, y: (g @ y, minigrad.matmul(x.swapaxes(-1, -2), g)))
-wrong("matmul-scaled", "the gradient of the second matrix is halved", linalg.Matmul, changed(linalg.Matmul, lambda r, *_: r * 0.5, 1))
-wrong("linear-bias-mean", "the bias gets the mean over the batch instead of the sum", linalg.Linear, lambda self, g, x, w: (
-    g.dot(w) if len(x.shape) == 1 else (g.reshape(-1, g.shape[-1]).dot(w)).reshape(x.shape),
-    g.reshape(-1, g.shape[-1]).T.dot(x.reshape(-1, x.shape[-1])),
-    g.reshape(-1, g.shape[-1]).mean(0))[:len(self.parents)])
-wrong("linear-weight-constant", "the second derivative of linear takes the weight for a constant", linalg.Linear,
-      changed(linalg.Linear, lambda r, self, g, x, w: g.dot(array_of(w)) if len(g.shape) == 1 and not isinstance(g, minigrad.Tensor)
-              else minigrad.matmul(g, minigrad.tensor(array_of(w)) if isinstance(g, minigrad.Tensor) else w)))
+wrong(
+    "matmul-scaled",
+    "the gradient of the second matrix is halved",
+    linalg.Matmul,
+    changed(linalg.Matmul, lambda r, *_: r * 0.5, 1),
+)
+wrong(
+    "linear-bias-mean",
+    "the bias gets the mean over the batch instead of the sum",
+    linalg.Linear,
+    lambda self, g, x, w: (
+        g.dot(w) if len(x.shape) == 1 else (g.reshape(-1, g.shape[-1]).dot(w)).reshape(x.shape),
+        g.reshape(-1, g.shape[-1]).T.dot(x.reshape(-1, x.shape[-1])),
+        g.reshape(-1, g.shape[-1]).mean(0),
+    )[: len(self.parents)],
+)
+wrong(
+    "linear-weight-constant",
+    "the second derivative of linear takes the weight for a constant",
+    linalg.Linear,
+    changed(
+        linalg.Linear,
+        lambda r, self, g, x, w: (
+            g.dot(array_of(w))
+            if len(g.shape) == 1 and not isinstance(g, minigrad.Tensor)
+            else minigrad.matmul(g, minigrad.tensor(array_of(w)) if isinstance(g, minigrad.Tensor) else w)
+        ),
+    ),
+)
 wrong("einsum-factor", "einsum's gradient forgets one of its factors", linalg.Einsum,
       changed(linalg.Einsum, lambda r, self, g, *xs: r * 0 + g.sum() if len(xs) > 1 else r))
 
@@ -196,12 +261,19 @@ wrong("sum-as-mean", "sum has the slope of mean", reduce.Sum,
       changed(reduce.Sum, lambda r, self, g: r * (1 / max(math.prod(self.shape), 1))))
 wrong("mean-as-sum", "mean has the slope of sum", reduce.Mean, lambda self, g: (
     shape.broadcast_to(g.reshape(self.kept_shape), self.shape),))
-wrong("var-factor", "the variance lacks a factor 2 in its slope", reduce.Var, changed(reduce.Var, lambda r, *_: r * 0.5))
+wrong(
+    "var-factor", "the variance lacks a factor 2 in its slope", reduce.Var, changed(reduce.Var, lambda r, *_: r * 0.5)
+)
 wrong("var-uncentred", "the slope of the variance uses x instead of x - mean", reduce.Var,
       lambda self, g, x: (g.reshape(self.kept_shape) * (2 * self.scale) * x,))
-wrong("var-stale-mean", "a stale statistic: the second derivative of the variance takes the mean for a constant", reduce.Var,
-      lambda self, g, x: (g.reshape(self.kept_shape) * (2 * self.scale)
-                          * (x - array_of(x).mean(self.axes, keepdims=True)),))
+wrong(
+    "var-stale-mean",
+    "a stale statistic: the second derivative of the variance takes the mean for a constant",
+    reduce.Var,
+    lambda self, g, x: (
+        g.reshape(self.kept_shape) * (2 * self.scale) * (x - array_of(x).mean(self.axes, keepdims=True)),
+    ),
+)
 wrong("var-correction", "the slope of the variance divides by n, whatever the correction", reduce.Var,
       changed(reduce.Var, lambda r, self, g, x: r * ((1 / self.scale) / (1 / self.scale + self.correction))))
 wrong("norm-unscaled", "the slope of the norm is x, not x / norm", reduce.Norm,
@@ -220,7 +292,9 @@ wrong("softmax-diagonal", "softmax keeps the diagonal of its Jacobian only", red
 wrong("softmax-constant", "the second derivative of softmax takes its output for a constant", reduce.Softmax,
       lambda self, g, y: (array_of(y) * (g - (g * array_of(y)).sum(self.dim).reshape(reduce.kept_shape(
           y.shape, (self.dim % max(len(y.shape), 1),)))),))
-wrong("log-softmax-missing", "log_softmax passes its gradient as it is", reduce.LogSoftmax, lambda self, g, y: (g * 1.0,))
+wrong(
+    "log-softmax-missing", "log_softmax passes its gradient as it is", reduce.LogSoftmax, lambda self, g, y: (g * 1.0,)
+)
 wrong("cumsum-forward", "the gradient of cumsum accumulates in the wrong direction", reduce.CumSum,
       lambda self, g: (reduce.cumsum(g, self.dim),))
 
@@ -234,13 +308,26 @@ wrong("norm-zero", "a normalisation has slope 0 (which all-ones cotangents do no
       changed(Normalize, lambda r, *_: r * 0.0), first="case batch_norm")
 wrong("norm-weight", "the weight's gradient uses x instead of the normalised x", Normalize,
       lambda self, g, x, w=None: _normalize_backward(self, g, x, w, hat=False), first="case layer_norm")
-wrong("batch-norm-frozen", "a stale statistic: training does not move the running mean and variance", functional,
-      lambda x, m=None, v=None, *rest, **options: batch_norm(x, None, None, *rest, **options) if rest and rest[2:3] == (True,)
-      else batch_norm(x, m, v, *rest, **options), "batch_norm", "running statistics")
-wrong("mse-factor", "the squared error lacks a factor 2 in its slope", loss.Mse, changed(loss.Mse, lambda r, *_: r * 0.5))
+wrong(
+    "batch-norm-frozen",
+    "a stale statistic: training does not move the running mean and variance",
+    functional,
+    lambda x, m=None, v=None, *rest, **options: (
+        batch_norm(x, None, None, *rest, **options)
+        if rest and rest[2:3] == (True,)
+        else batch_norm(x, m, v, *rest, **options)
+    ),
+    "batch_norm",
+    "running statistics",
+)
+wrong(
+    "mse-factor", "the squared error lacks a factor 2 in its slope", loss.Mse, changed(loss.Mse, lambda r, *_: r * 0.5)
+)
 wrong("mse-reduction", "the mean squared error forgets to divide its slope by n", loss.Mse,
       changed(loss.Mse, lambda r, self, *_: r * (1.0 / self.scale)))
-wrong("l1-target", "the target of the absolute error has the input's sign", loss.L1, changed(loss.L1, lambda r, *_: -r, 1))
+wrong(
+    "l1-target", "the target of the absolute error has the input's sign", loss.L1, changed(loss.L1, lambda r, *_: -r, 1)
+)
 wrong("smooth-l1-beta", "smooth_l1's slope ignores beta", loss.SmoothL1,
       lambda self, x, t: minigrad.clamp(x - t, -1.0, 1.0), "slope")
 wrong("bce-denominator", "binary cross-entropy lacks 1/(x(1-x)) in its slope", loss.Bce, lambda self, x, t: x - t,
@@ -255,8 +342,12 @@ wrong("conv-weight-missing", "the weight of a convolution gets twice its gradien
 wrong("conv-bias-mean", "a convolution's bias gets the mean instead of the sum", conv.Conv2d,
       lambda self, g, x, w: (conv.ConvTranspose2d(self.geometry)(g, w), conv.ConvWeight2d(self.geometry)(x, g),
                              conv.pixels(g).mean(0))[:len(self.parents)])
-wrong("conv-unflipped", "a transposed convolution's input gets a gradient from a kernel turned round", conv.ConvTranspose2d,
-      changed(conv.ConvTranspose2d, lambda r, self, h, g, w: conv.Conv2d(self.geometry)(h, shape.flip(w, (2, 3)))))
+wrong(
+    "conv-unflipped",
+    "a transposed convolution's input gets a gradient from a kernel turned round",
+    conv.ConvTranspose2d,
+    changed(conv.ConvTranspose2d, lambda r, self, h, g, w: conv.Conv2d(self.geometry)(h, shape.flip(w, (2, 3)))),
+)
 wrong("max-pool-spread", "every pixel of a max pooling's window gets the gradient", pool.MaxPool2d, lambda self, g: (
     pool.SpreadAverage(self.geometry, numpy.ones(self.geometry.windows))(g),))
 wrong("avg-pool-unscaled", "mean pooling has the slope of sum pooling", pool.AvgPool2d,
@@ -264,11 +355,24 @@ wrong("avg-pool-unscaled", "mean pooling has the slope of sum pooling", pool.Avg
 
 # The engine.
 
-wrong("leaf-overwrites", "accumulate by overwrite: a second backward replaces .grad", graph.Leaf,
-      lambda self, g, owned: setattr(self.tensor(), "grad", g if isinstance(g, minigrad.Tensor) else minigrad.from_numpy(
-          numpy.array(g))), "accumulate", "accumulation")
-wrong("leaf-aliases", ".grad shares its memory with the cotangent that reached it", graph.Leaf,
-      lambda self, g, owned: setattr(self.tensor(), "grad", graph.Op.wrap(getattr(g, "array", g))), "accumulate", "accumulation")
+wrong(
+    "leaf-overwrites",
+    "accumulate by overwrite: a second backward replaces .grad",
+    graph.Leaf,
+    lambda self, g, owned: setattr(
+        self.tensor(), "grad", g if isinstance(g, minigrad.Tensor) else minigrad.from_numpy(numpy.array(g))
+    ),
+    "accumulate",
+    "accumulation",
+)
+wrong(
+    "leaf-aliases",
+    ".grad shares its memory with the cotangent that reached it",
+    graph.Leaf,
+    lambda self, g, owned: setattr(self.tensor(), "grad", graph.Op.wrap(getattr(g, "array", g))),
+    "accumulate",
+    "accumulation",
+)
 wrong("graph-untied", "the second derivative takes everything that an op kept for a constant", graph,
       lambda node, slot, array: array, "_tie", "case Mul")
 wrong("writes-unseen", "an input changed after the forward pass is used as it is now", graph,
@@ -276,12 +380,32 @@ wrong("writes-unseen", "an input changed after the forward pass is used as it is
 wrong("no-grad-records", "no_grad records a graph all the same", modes.no_grad, True, "value", "switches")
 wrong("detach-attached", "detach returns the tensor itself", minigrad.Tensor, lambda self: self, "detach", "switches")
 wrong("clone-shares", "clone shares the memory of its source", convert.Clone, lambda self, x: x, "forward", "switches")
-wrong("zero-grad-forgets", "zero_grad leaves the gradients", optim, lambda p, set_to_none=True: None, "forget_grad", "zero_grad")
-wrong("module-zero-grad", "Module.zero_grad leaves the gradients", modules, lambda p, set_to_none=True: None, "forget_grad",
-      "zero_grad")
-wrong("dropout-unscaled", "dropout does not scale up what stays", functional,
-      lambda x, p=0.5, training=True: x * (numpy.random.default_rng(0).random(x.shape) >= p).astype(x.dtype) if training else x,
-      "dropout", "dropout")
+wrong(
+    "zero-grad-forgets",
+    "zero_grad leaves the gradients",
+    optim,
+    lambda p, set_to_none=True: None,
+    "forget_grad",
+    "zero_grad",
+)
+wrong(
+    "module-zero-grad",
+    "Module.zero_grad leaves the gradients",
+    modules,
+    lambda p, set_to_none=True: None,
+    "forget_grad",
+    "zero_grad",
+)
+wrong(
+    "dropout-unscaled",
+    "dropout does not scale up what stays",
+    functional,
+    lambda x, p=0.5, training=True: (
+        x * (numpy.random.default_rng(0).random(x.shape) >= p).astype(x.dtype) if training else x
+    ),
+    "dropout",
+    "dropout",
+)
 wrong("dropout-always", "dropout drops in eval mode, too", functional,
       (lambda dropout: lambda x, p=0.5, training=True: dropout(x, p, True))(functional.dropout), "dropout", "dropout")
 
@@ -304,12 +428,16 @@ def _adam(self, xp, group, step, p, g, t, exp_avg, exp_avg_sq, correct=True, squ
 def _sgd(self, xp, group, step, p, g, t, momentum_buffer=None, decay=1, nesterov=True, keep=1):
     g += decay * group["weight_decay"] * p
     if momentum_buffer is not None:
-        momentum_buffer[...] = keep * group["momentum"] * momentum_buffer + g * (1.0 if step == 1 else 1 - group["dampening"])
+        momentum_buffer[...] = keep * group["momentum"] * momentum_buffer + g * (
+            1.0 if step == 1 else 1 - group["dampening"]
+        )
         g = g + group["momentum"] * momentum_buffer if group["nesterov"] and nesterov else momentum_buffer
     p -= group["lr"] * g
 
 
-def _rmsprop(self, xp, group, step, p, g, t, square_avg, grad_avg=None, momentum_buffer=None, swapped=False, centred=True):
+def _rmsprop(
+    self, xp, group, step, p, g, t, square_avg, grad_avg=None, momentum_buffer=None, swapped=False, centred=True
+):
     alpha = 1 - group["alpha"] if swapped else group["alpha"]
     g += group["weight_decay"] * p
     square_avg[...] = alpha * square_avg + (1 - alpha) * g * g
@@ -328,20 +456,59 @@ def _with(update, **options):
     return lambda *arguments, **state: update(*arguments, **state, **options)
 
 
-wrong("adam-uncorrected", "an Adam without bias correction", optim.Adam, _with(_adam, correct=False), "update", "optimisers")
-wrong("adam-unsquared", "Adam's second moment averages |g| instead of g**2", optim.Adam, _with(_adam, square=False), "update",
-      "optimisers")
+wrong(
+    "adam-uncorrected",
+    "an Adam without bias correction",
+    optim.Adam,
+    _with(_adam, correct=False),
+    "update",
+    "optimisers",
+)
+wrong(
+    "adam-unsquared",
+    "Adam's second moment averages |g| instead of g**2",
+    optim.Adam,
+    _with(_adam, square=False),
+    "update",
+    "optimisers",
+)
 wrong("adam-eps-inside", "Adam adds eps under the root", optim.Adam, _with(_adam, inside=True), "update", "optimisers")
-wrong("adamw-coupled", "AdamW adds its decay to the gradient, as Adam does", optim.AdamW, False, "decoupled", "optimisers")
-wrong("sgd-decay-sign", "SGD's weight decay grows the weights", optim.SGD, _with(_sgd, decay=-1), "update", "optimisers")
+wrong(
+    "adamw-coupled", "AdamW adds its decay to the gradient, as Adam does", optim.AdamW, False, "decoupled", "optimisers"
+)
+wrong(
+    "sgd-decay-sign", "SGD's weight decay grows the weights", optim.SGD, _with(_sgd, decay=-1), "update", "optimisers"
+)
 wrong("sgd-no-nesterov", "SGD ignores nesterov", optim.SGD, _with(_sgd, nesterov=False), "update", "optimisers")
 wrong("sgd-forgets", "SGD's momentum forgets all earlier steps", optim.SGD, _with(_sgd, keep=0), "update", "optimisers")
-wrong("rmsprop-swapped", "RMSprop weighs old and new the wrong way round", optim.RMSprop, _with(_rmsprop, swapped=True), "update",
-      "optimisers")
-wrong("rmsprop-uncentred", "RMSprop ignores centered", optim.RMSprop, _with(_rmsprop, centred=False), "update", "optimisers")
-wrong("optimiser-restarts", "load_state_dict forgets the number of steps", optim.Optimizer, (lambda load: lambda self, state: load(
-    self, {**state, "state": {k: {**v, "step": 0} for k, v in state["state"].items()}}))(optim.Optimizer.load_state_dict),
-    "load_state_dict", "optimisers")
+wrong(
+    "rmsprop-swapped",
+    "RMSprop weighs old and new the wrong way round",
+    optim.RMSprop,
+    _with(_rmsprop, swapped=True),
+    "update",
+    "optimisers",
+)
+wrong(
+    "rmsprop-uncentred",
+    "RMSprop ignores centered",
+    optim.RMSprop,
+    _with(_rmsprop, centred=False),
+    "update",
+    "optimisers",
+)
+wrong(
+    "optimiser-restarts",
+    "load_state_dict forgets the number of steps",
+    optim.Optimizer,
+    (
+        lambda load: (
+            lambda self, state: load(self, {**state, "state": {k: {**v, "step": 0} for k, v in state["state"].items()}})
+        )
+    )(optim.Optimizer.load_state_dict),
+    "load_state_dict",
+    "optimisers",
+)
 
 
 def _overwritten(self, x):
@@ -462,9 +629,15 @@ def check_running_statistics():
 
 def check_optimisers():
     """Three steps of every optimiser, by the formulas of the papers, over a state dict's round trip."""
-    for name, options in (("SGD", dict(lr=0.1, weight_decay=0.2)), ("SGD", dict(lr=0.1, momentum=0.9, nesterov=True)),
-                          ("SGD", dict(lr=0.1, momentum=0.9, dampening=0.3)), ("RMSprop", dict(centered=True, momentum=0.5)),
-                          ("RMSprop", dict(alpha=0.9)), ("Adam", dict(eps=1e-2)), ("AdamW", dict(weight_decay=0.3))):
+    for name, options in (
+        ("SGD", dict(lr=0.1, weight_decay=0.2)),
+        ("SGD", dict(lr=0.1, momentum=0.9, nesterov=True)),
+        ("SGD", dict(lr=0.1, momentum=0.9, dampening=0.3)),
+        ("RMSprop", dict(centered=True, momentum=0.5)),
+        ("RMSprop", dict(alpha=0.9)),
+        ("Adam", dict(eps=1e-2)),
+        ("AdamW", dict(weight_decay=0.3)),
+    ):
         p = nn.Parameter(minigrad.tensor(numpy.array([1.0, -2.0])))
         optimiser, state, expected = getattr(optim, name)([p], **options), {}, numpy.array([1.0, -2.0])
         for step in range(1, 5):

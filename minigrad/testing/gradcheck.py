@@ -1,10 +1,10 @@
 """Gradients against differences: `check_grad`, its complex-step cousin, and a detector of kinks.
 
 A function f of tensors is checked in float64 at one point. With random cotangents v and a random direction u, the
-analytic <J'v, u> must equal the central difference of <v, f(x + h u)>. Random, because all-ones hide errors: a batch norm
-whose backward returns zeros passes with them. The second order is the same check of the function (x, v) -> J(x)'v.
-Complex steps (Squire & Trapp, "Using complex variables to estimate derivatives of real functions", SIAM Review 1998) have
-no rounding error to balance, and check analytic functions to the last digits.
+analytic <J'v, u> must equal the central difference of <v, f(x + h u)>. Random, because all-ones hide errors: a batch
+norm whose backward returns zeros passes with them. The second order is the same check of the function (x, v) -> J(x)'v.
+Complex steps (Squire & Trapp, "Using complex variables to estimate derivatives of real functions", SIAM Review 1998)
+have no rounding error to balance, and check analytic functions to the last digits.
 """
 
 import numpy
@@ -45,7 +45,9 @@ def check_grad(f, *arrays, order=2, mode="project", seed=0, eps=1e-6, atol=1e-5,
     inputs = [_as_float64(a) for a in arrays]
     names = [f"input {i}" for i in range(len(inputs))]
     if not any(a.dtype.kind == "f" for a in inputs):
-        raise ValueError(f"check_grad: none of the {len(inputs)} inputs is floating; give float arrays to differentiate")
+        raise ValueError(
+            f"check_grad: none of the {len(inputs)} inputs is floating; give float arrays to differentiate"
+        )
     rng = numpy.random.default_rng(seed)
     function = f
     for level in range(1, order + 1):
@@ -122,7 +124,8 @@ def vjp(f, arrays, cotangents, create_graph=False):
 
 
 def derivative(f, count):
-    """The function (x, v) -> J(x)'v of `count` inputs and as many cotangents as f has outputs, itself differentiable."""
+    """The function (x, v) -> J(x)'v of `count` inputs and a cotangent for each output of f, itself differentiable."""
+
     def gradient(*inputs):
         recorded = any(x.requires_grad for x in inputs)
         xs = [x if x.requires_grad or x.dtype.kind != "f" else create.tensor(x.array, requires_grad=True)
@@ -145,8 +148,10 @@ def _outputs(y, f):
     ys = y if isinstance(y, (tuple, list)) else [y]
     for part in ys:
         if not isinstance(part, Handle):
-            raise TypeError(f"{_name(f)} returned {type(part).__name__} for tensors; return tensors (did .numpy(), .array "
-                            "or .item() leave the graph?)")
+            raise TypeError(
+                f"{_name(f)} returned {type(part).__name__} for tensors; return tensors (did .numpy(), .array "
+                "or .item() leave the graph?)"
+            )
     return [part for part in ys if part.dtype.kind == "f"]
 
 
@@ -199,8 +204,11 @@ class _Point:
                 if not excess <= worst:
                     worst = excess
                     numeric = self.slope(i, d, self.eps) / d[index]
-                    text = (f"{self.names[i]}, index {index}, x = {float(self.arrays[i][index])!r}: numeric {float(numeric)!r}, "
-                            f"analytic {float(gradient[index]) + 0.0!r}")
+                    text = (
+                        f"{self.names[i]}, index {index}, x = {float(self.arrays[i][index])!r}: "
+                        f"numeric {float(numeric)!r}, "
+                        f"analytic {float(gradient[index]) + 0.0!r}"
+                    )
         return text
 
     def scale(self, i):
@@ -251,7 +259,9 @@ class _Point:
             gaps.append((abs(forward - backward), floor, forward, backward))
         jump = [max(abs(forward), abs(backward)) for _, _, forward, backward in gaps]
         if jump[0] * self.eps > 1e3 * EPSILON * size + self.atol * self.eps and jump[1] > 4 * jump[0]:
-            raise Nondifferentiable(f"{_name(self.f)}: it jumps where input {i} is; move the inputs away from ties and kinks")
+            raise Nondifferentiable(
+                f"{_name(self.f)}: it jumps where input {i} is; move the inputs away from ties and kinks"
+            )
         if gaps[0][0] > gaps[0][1] and gaps[1][0] > gaps[1][1] and gaps[1][0] > gaps[0][0] / 2:
             raise Nondifferentiable(f"{_name(self.f)}: the slope of input {i} is {gaps[1][2]:.6g} to one side and "
                                     f"{gaps[1][3]:.6g} to the other; move the inputs away from ties and kinks")
@@ -269,8 +279,11 @@ def _name(f):
 def _repro(f, arrays, order=None, mode=None, seed=0, function="check_grad"):
     name = getattr(f, "__name__", "")
     found = name.isidentifier() and getattr(f, "__qualname__", "") == name and f.__module__ != "__main__"
-    lines = ["import numpy", f"from minigrad.testing import {function}",
-             f"from {f.__module__} import {name} as f" if found else f"f = ...  # {_name(f)}, the function that was checked"]
+    lines = [
+        "import numpy",
+        f"from minigrad.testing import {function}",
+        f"from {f.__module__} import {name} as f" if found else f"f = ...  # {_name(f)}, the function that was checked",
+    ]
     given = [_literal(numpy.asarray(getattr(a, "array", a))) for a in arrays]
     options = ([f"order={order}", f"mode={mode!r}"] if mode else []) + [f"seed={seed}"]
     return "\n".join([*lines, f"{function}(f, {', '.join(given + options)})"])

@@ -1,8 +1,8 @@
 """Random programs against a naive engine: `GraphMachine`, a hypothesis state machine (hypothesis is imported here).
 
-A program makes leaves, combines them (reuse and diamonds come by themselves), takes views, detaches, works under no_grad,
-goes backward with and without retaining, and throws things away. The reference is an engine of single numbers, short
-enough to be seen to be right; arrays of it are NumPy object arrays, which broadcast, slice and sum by themselves.
+A program makes leaves, combines them (reuse and diamonds come by themselves), takes views, detaches, works under
+no_grad, goes backward with and without retaining, and throws things away. The reference is an engine of single numbers,
+short enough to be seen to be right; arrays of it are NumPy object arrays, which broadcast, slice and sum by themselves.
 """
 
 import math
@@ -74,10 +74,14 @@ SHAPES = ((), (2,), (1, 2), (2, 1), (2, 2))  # each broadcasts against each
 BINARY = {"add": lambda x, y: x + y, "sub": lambda x, y: x - y, "mul": lambda x, y: x * y}
 UNARY = {"neg": lambda x: -x, "sin": lambda x: numpy.sin(x) if isinstance(x, numpy.ndarray) else minigrad.sin(x),
          "tanh": lambda x: numpy.tanh(x) if isinstance(x, numpy.ndarray) else minigrad.tanh(x)}
-VIEWS = {"first": lambda x: x[..., :1] if len(x.shape) else x.reshape(1), "row": lambda x: x[0] if len(x.shape) > 1 else x.reshape(1, -1),
-         "turned": lambda x: x.swapaxes(-1, -2) if len(x.shape) > 1 else x.reshape(-1), "doubled": lambda x: x[..., [0, 0]]
-         if len(x.shape) and x.shape[-1] == 1 else x.reshape(x.shape), "sum": lambda x: x.sum() if len(x.shape) else x.reshape(()),
-         "rows summed": lambda x: x.sum(0) if len(x.shape) else x.reshape(())}
+VIEWS = {
+    "first": lambda x: x[..., :1] if len(x.shape) else x.reshape(1),
+    "row": lambda x: x[0] if len(x.shape) > 1 else x.reshape(1, -1),
+    "turned": lambda x: x.swapaxes(-1, -2) if len(x.shape) > 1 else x.reshape(-1),
+    "doubled": lambda x: x[..., [0, 0]] if len(x.shape) and x.shape[-1] == 1 else x.reshape(x.shape),
+    "sum": lambda x: x.sum() if len(x.shape) else x.reshape(()),
+    "rows summed": lambda x: x.sum(0) if len(x.shape) else x.reshape(()),
+}
 
 
 class Variable:

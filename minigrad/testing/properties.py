@@ -41,8 +41,12 @@ def check_linear(f, *arrays, seed=0, rtol=1e-9):
     for i, (g, a, b) in enumerate(zip(both, vjp(f, arrays, v), vjp(f, arrays, w))):
         if g is not None:
             scale = 1 + numpy.abs(a).max(initial=0) + numpy.abs(b).max(initial=0)
-            require(near(g / scale, (2.0 * a - 0.5 * b) / scale, rtol) or numpy.allclose(g, 2 * a - b / 2, rtol, rtol * scale), f,
-                    f"the gradient of input {i} is not linear in the cotangent; backward must use g once in every term")
+            require(
+                near(g / scale, (2.0 * a - 0.5 * b) / scale, rtol)
+                or numpy.allclose(g, 2 * a - b / 2, rtol, rtol * scale),
+                f,
+                f"the gradient of input {i} is not linear in the cotangent; backward must use g once in every term",
+            )
 
 
 def check_adjoint(f, *arrays, seed=0, rtol=1e-9):
@@ -54,8 +58,12 @@ def check_adjoint(f, *arrays, seed=0, rtol=1e-9):
     pushed = vjp(derivative(f, len(arrays)), arrays + v, u)[len(arrays):]
     right, left = (sum(float((a * b).sum()) for a, b in zip(p, q)) for p, q in ((back, u), (v, pushed)))
     size = sum(float(numpy.abs(a * b).sum()) for a, b in zip(back, u))
-    require(abs(left - right) <= rtol * (1 + size), f, f"<v, Ju> = {left!r} and <J'v, u> = {right!r}: the second derivative's "
-            "cotangent part is not the transpose of backward")
+    require(
+        abs(left - right) <= rtol * (1 + size),
+        f,
+        f"<v, Ju> = {left!r} and <J'v, u> = {right!r}: the second derivative's "
+        "cotangent part is not the transpose of backward",
+    )
 
 
 def check_hessian(f, *arrays, seed=0, rtol=1e-8):
@@ -70,8 +78,12 @@ def check_hessian(f, *arrays, seed=0, rtol=1e-8):
     left = [float((a * b).sum()) for a, b in zip(w, product(u))]
     right = [float((a * b).sum()) for a, b in zip(u, product(w))]
     size = sum(map(abs, left)) + sum(map(abs, right))
-    require(abs(sum(left) - sum(right)) <= rtol * (1 + size), f, f"the Hessian is not symmetric: <w, Hu> = {sum(left)!r}, "
-            f"<u, Hw> = {sum(right)!r}; is a value that depends on an input taken for a constant?")
+    require(
+        abs(sum(left) - sum(right)) <= rtol * (1 + size),
+        f,
+        f"the Hessian is not symmetric: <w, Hu> = {sum(left)!r}, "
+        f"<u, Hw> = {sum(right)!r}; is a value that depends on an input taken for a constant?",
+    )
 
 
 def check_same_with_graph(f, *arrays, seed=0, rtol=1e-12):
@@ -79,7 +91,9 @@ def check_same_with_graph(f, *arrays, seed=0, rtol=1e-12):
     arrays, _, v = drawn(f, arrays, seed)
     for i, (a, b) in enumerate(zip(vjp(f, arrays, v), vjp(f, arrays, v, create_graph=True))):
         if a is not None:
-            require(near(a, b, rtol), f, f"the gradient of input {i} is another one with create_graph=True: {b} and {a}")
+            require(
+                near(a, b, rtol), f, f"the gradient of input {i} is another one with create_graph=True: {b} and {a}"
+            )
 
 
 def check_needs(f, *arrays, seed=0, rtol=1e-12):

@@ -1,7 +1,7 @@
 """Where random test inputs come from: shapes, axes, indices, geometries and values, all made of random integers.
 
 A `Source` needs one method, `integer(low, high)`. `Seeded` draws it from NumPy, for quick checks on a bare machine;
-`strategies.py` draws it from hypothesis, which then shrinks whatever fails. So a sample is described once and serves both.
+`strategies.py` draws it from hypothesis, which then shrinks whatever fails. A sample is described once and serves both.
 Values are drawn from a seed, itself one integer: they do not shrink, shapes and parameters do.
 """
 

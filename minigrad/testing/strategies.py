@@ -90,7 +90,7 @@ def indices(shape):
 
 
 def windows(rank=2, most=3):
-    """Geometries of convolutions and poolings, floor cases among them: a dict of size, kernel, stride, padding, dilation."""
+    """Convolution and pooling geometries, floor cases too: a dict of size, kernel, stride, padding, dilation."""
     return sampled(lambda s: s.window(rank, most))
 
 

@@ -82,23 +82,44 @@ def test_ties_and_kinks_are_pytorchs(name, f, g, arrays, compare):
     compare(f, g, arrays, np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("name, f, g, arrays", [
-    ("norm of zeros", lambda x: x.norm(2, 1), lambda x: torch.linalg.vector_norm(x, 2, 1), [np.array([[0.0, 0.0], [3, 4]])]),
-    ("3-norm with a zero", lambda x: x.norm(3), lambda x: torch.linalg.vector_norm(x, 3), [ZEROS]),
-    ("std of constants", lambda x: x.std(1), lambda x: x.std(1), [np.array([[2.0, 2.0, 2.0], [1.0, 2.0, 4.0]])]),
-    ("logsumexp with -inf", lambda x: x.logsumexp(1), lambda x: x.logsumexp(1), [np.array([[0.0, -INF], [1.0, 2.0]])]),
-    ("softmax with -inf", lambda x: x.softmax(1), lambda x: x.softmax(1), [np.array([[0.0, -INF], [1.0, 2.0]])]),
-    ("elu at 0", lambda x: ops.elu(x, 0.3), lambda x: F.elu(x, 0.3), [ZEROS]),
-    ("softplus at its threshold", lambda x: ops.softplus(x, 2.0, 5.0), lambda x: F.softplus(x, 2.0, 5.0), [ZEROS]),
-    ("smooth_l1_loss at 0 and beta", ops.smooth_l1_loss, F.smooth_l1_loss, [ZEROS, np.zeros(5)]),
-    ("powers of 0 to tensors", ops.pow, torch.pow, [np.array([0.0, 0.0, 0.0, 2.0]), np.array([0.0, 2.0, 1.0, 0.0])]),
-    ("0 to the power of a tensor", lambda y: 0.0 ** y, lambda y: 0.0 ** y, [np.array([0.0, 0.5, 2.0])]),
-], ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    "name, f, g, arrays",
+    [
+        (
+            "norm of zeros",
+            lambda x: x.norm(2, 1),
+            lambda x: torch.linalg.vector_norm(x, 2, 1),
+            [np.array([[0.0, 0.0], [3, 4]])],
+        ),
+        ("3-norm with a zero", lambda x: x.norm(3), lambda x: torch.linalg.vector_norm(x, 3), [ZEROS]),
+        ("std of constants", lambda x: x.std(1), lambda x: x.std(1), [np.array([[2.0, 2.0, 2.0], [1.0, 2.0, 4.0]])]),
+        (
+            "logsumexp with -inf",
+            lambda x: x.logsumexp(1),
+            lambda x: x.logsumexp(1),
+            [np.array([[0.0, -INF], [1.0, 2.0]])],
+        ),
+        ("softmax with -inf", lambda x: x.softmax(1), lambda x: x.softmax(1), [np.array([[0.0, -INF], [1.0, 2.0]])]),
+        ("elu at 0", lambda x: ops.elu(x, 0.3), lambda x: F.elu(x, 0.3), [ZEROS]),
+        ("softplus at its threshold", lambda x: ops.softplus(x, 2.0, 5.0), lambda x: F.softplus(x, 2.0, 5.0), [ZEROS]),
+        ("smooth_l1_loss at 0 and beta", ops.smooth_l1_loss, F.smooth_l1_loss, [ZEROS, np.zeros(5)]),
+        (
+            "powers of 0 to tensors",
+            ops.pow,
+            torch.pow,
+            [np.array([0.0, 0.0, 0.0, 2.0]), np.array([0.0, 2.0, 1.0, 0.0])],
+        ),
+        ("0 to the power of a tensor", lambda y: 0.0**y, lambda y: 0.0**y, [np.array([0.0, 0.5, 2.0])]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
 def test_first_derivatives_at_singular_points_are_pytorchs(name, f, g, arrays, compare):
     compare(f, g, arrays, np.random.default_rng(0), order=1)
 
 
-@pytest.mark.parametrize("f", [ops.sqrt, ops.norm, lambda x: ops.std(x, correction=0), lambda x: x.norm(3), lambda x: x.norm(1.5)])
+@pytest.mark.parametrize(
+    "f", [ops.sqrt, ops.norm, lambda x: ops.std(x, correction=0), lambda x: x.norm(3), lambda x: x.norm(1.5)]
+)
 def test_roots_and_norms_have_slope_0_at_0_at_both_orders(f):
     x = mg.zeros(4, dtype=mg.float64, requires_grad=True)
     slope, = autograd.grad(f(x).sum(), x, create_graph=True)
@@ -150,8 +171,8 @@ def test_losses_with_weights_and_reductions_are_pytorchs(name, reduction, compar
     for option in options:
         mine = {k: mg.tensor(v) for k, v in option.items()}
         theirs = {k: torch.tensor(v) for k, v in option.items()}
-        compare(lambda x, t: getattr(MF, name)(x, t, reduction=reduction, **mine),
-                lambda x, t: getattr(F, name)(x, t, reduction=reduction, **theirs), [x, t], rng, order=1)
+        compare(lambda x, t, mine=mine: getattr(MF, name)(x, t, reduction=reduction, **mine),
+                lambda x, t, theirs=theirs: getattr(F, name)(x, t, reduction=reduction, **theirs), [x, t], rng, order=1)
 
 
 def test_cross_entropy_with_every_class_ignored_is_nan_and_its_sum_is_0():
@@ -177,7 +198,9 @@ def test_batch_norm_and_its_running_statistics_are_pytorchs(shape, weight, bias,
             return norm(x, *stats, w, b, training, 0.3, 1e-3)
         return f
 
-    compare(call(MF.batch_norm, mine), call(F.batch_norm, theirs), [x, *parts], rng, 1e-9, 2 if weight or not bias else 1)
+    compare(
+        call(MF.batch_norm, mine), call(F.batch_norm, theirs), [x, *parts], rng, 1e-9, 2 if weight or not bias else 1
+    )
     for a, b in zip(mine, theirs):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-12)
 

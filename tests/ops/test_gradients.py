@@ -9,8 +9,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from minigrad import autograd, create
-from minigrad.testing import (check_adjoint, check_contracts, check_grad, check_grad_complex_step, check_hessian,
-                              check_linear, check_needs, check_same_with_graph, registry)
+from minigrad.testing import (
+    check_adjoint,
+    check_contracts,
+    check_grad,
+    check_grad_complex_step,
+    check_hessian,
+    check_linear,
+    check_needs,
+    check_same_with_graph,
+    registry,
+)
 from minigrad.testing.source import Seeded
 from minigrad.testing.strategies import assuming_differentiable, cases
 
@@ -95,7 +104,9 @@ def test_a_case_runs_the_op_that_it_names(case):
     assert case.op in {type(node) for node in kinds}
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.order == 1] or [None], ids=lambda c: c.name if c else "none")
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.order == 1] or [None], ids=lambda c: c.name if c else "none"
+)
 def test_an_op_of_order_1_says_so_when_asked_for_more(case):
     if case is None:
         return  # every op of the package is differentiable twice

@@ -10,12 +10,42 @@ from minigrad import ops
 from minigrad.testing import strategies
 
 X = np.arange(24.0).reshape(2, 3, 4)
-INDICES = [0, -1, (1, 2), (1, -1, 3), ..., None, (..., 0), (0, ...), (None, 0), (0, None, 1), slice(1, None), slice(None, None, -1),
-           (slice(None), slice(2, 0, -1)), (slice(None), None, slice(1, 9)), (slice(5, 9),), np.array([1, 0, 1]), [1, 0, 0],
-           (slice(None), [2, 0]), ([0, 1], [2, 2]), ([[0], [1]], [0, 2]), (0, slice(None), [3, 3]), ([0, 1], slice(None), [3, 0]),
-           X > 11, (X > 11).tolist(), (0, np.array([True, False, True])), (slice(None), np.array([True, False, True]), 1),
-           np.zeros((2, 0), int), np.int64(1), (np.int32(0), slice(np.int64(1), None)), (Ellipsis, np.array([-1, -4])),
-           np.array(1), (), np.zeros(2, bool), (None, np.array([1]), ..., None)]
+INDICES = [
+    0,
+    -1,
+    (1, 2),
+    (1, -1, 3),
+    ...,
+    None,
+    (..., 0),
+    (0, ...),
+    (None, 0),
+    (0, None, 1),
+    slice(1, None),
+    slice(None, None, -1),
+    (slice(None), slice(2, 0, -1)),
+    (slice(None), None, slice(1, 9)),
+    (slice(5, 9),),
+    np.array([1, 0, 1]),
+    [1, 0, 0],
+    (slice(None), [2, 0]),
+    ([0, 1], [2, 2]),
+    ([[0], [1]], [0, 2]),
+    (0, slice(None), [3, 3]),
+    ([0, 1], slice(None), [3, 0]),
+    X > 11,
+    (X > 11).tolist(),
+    (0, np.array([True, False, True])),
+    (slice(None), np.array([True, False, True]), 1),
+    np.zeros((2, 0), int),
+    np.int64(1),
+    (np.int32(0), slice(np.int64(1), None)),
+    (Ellipsis, np.array([-1, -4])),
+    np.array(1),
+    (),
+    np.zeros(2, bool),
+    (None, np.array([1]), ..., None),
+]
 
 
 @pytest.mark.parametrize("index", INDICES, ids=lambda index: str(index).replace("\n", "")[:40])
@@ -39,8 +69,17 @@ def test_assignment_writes_what_numpys_would(index):
     np.testing.assert_array_equal(x.numpy(), expected)
 
 
-@pytest.mark.parametrize("index", [mg.tensor([1, 0]), mg.tensor(1), mg.tensor([True, False]), (0, mg.tensor([2, 0])),
-                                   (mg.tensor([0, 1]), mg.tensor([2, 1])), (slice(None), mg.tensor([True, False, True]))])
+@pytest.mark.parametrize(
+    "index",
+    [
+        mg.tensor([1, 0]),
+        mg.tensor(1),
+        mg.tensor([True, False]),
+        (0, mg.tensor([2, 0])),
+        (mg.tensor([0, 1]), mg.tensor([2, 1])),
+        (slice(None), mg.tensor([True, False, True])),
+    ],
+)
 def test_tensors_are_indices(index):
     plain = tuple(getattr(i, "array", i) for i in index) if isinstance(index, tuple) else index.array
     np.testing.assert_array_equal(mg.tensor(X)[index].numpy(), X[plain])
@@ -77,7 +116,9 @@ def test_gather_and_scatter_add_are_numpys(data):
     dim = source.axis(len(shape))
     size = tuple(source.integer(1, 5) if i == dim % len(shape) else n for i, n in enumerate(shape))
     index, x, src = source.labels(size, shape[dim]), source.normal(shape), source.normal(size)
-    np.testing.assert_array_equal(ops.gather(mg.tensor(x), dim, mg.tensor(index)).numpy(), np.take_along_axis(x, index, dim))
+    np.testing.assert_array_equal(
+        ops.gather(mg.tensor(x), dim, mg.tensor(index)).numpy(), np.take_along_axis(x, index, dim)
+    )
     expected, grid = x.copy(), list(np.ogrid[tuple(slice(n) for n in size)])
     grid[dim] = index
     np.add.at(expected, tuple(grid), src)

@@ -41,16 +41,31 @@ def test_a_state_dict_is_exchanged_with_pytorch_both_ways_by_name(torch_first):
     x = np.random.default_rng(0).standard_normal((5, 4))
     for mode in ("train", "eval"):
         getattr(mine, mode)(), getattr(theirs, mode)()
-        np.testing.assert_allclose(mine(mg.tensor(x)).detach().numpy(), theirs(torch.tensor(x)).detach().numpy(), rtol=1e-11)
+        np.testing.assert_allclose(
+            mine(mg.tensor(x)).detach().numpy(), theirs(torch.tensor(x)).detach().numpy(), rtol=1e-11
+        )
     same_state(mine, theirs)
 
 
-@pytest.mark.parametrize("name", sorted(set(nn.__all__) & set(dir(torch.nn)) - {"functional", "init", "utils", "Module", "Parameter",
-                                                                              "ModuleList", "Sequential", "Identity"}))
+@pytest.mark.parametrize(
+    "name",
+    sorted(
+        set(nn.__all__)
+        & set(dir(torch.nn))
+        - {"functional", "init", "utils", "Module", "Parameter", "ModuleList", "Sequential", "Identity"}
+    ),
+)
 def test_a_module_has_pytorchs_arguments_in_order_with_its_defaults(name):
     mine = list(inspect.signature(getattr(nn, name).__init__).parameters.values())[1:]
     theirs = list(inspect.signature(getattr(torch.nn, name).__init__).parameters.values())[1:]
-    skipped = {"size_average", "reduce", "inplace", "args", "kwargs", "dim"}  # `dim` of Softmax: PyTorch's warns and guesses
+    skipped = {
+        "size_average",
+        "reduce",
+        "inplace",
+        "args",
+        "kwargs",
+        "dim",
+    }  # `dim` of Softmax: PyTorch's warns and guesses
     expected = {p.name: p.default for p in theirs if p.name not in skipped}
     own = {p.name: p.default for p in mine if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL) and p.name not in skipped}
     if any(p.kind == p.VAR_KEYWORD for p in mine):  # a loss that hands its options on
@@ -81,10 +96,20 @@ def test_default_initialisation_has_pytorchs_names_shapes_and_spread(make):
             np.testing.assert_allclose([a.min(), a.max()], [b.min(), b.max()], rtol=0.02)
 
 
-INITS = [("uniform_", (-0.3, 0.7)), ("normal_", (0.5, 0.2)), ("constant_", (0.3,)), ("zeros_", ()), ("ones_", ()),
-         ("xavier_uniform_", (1.5,)), ("xavier_normal_", ()), ("kaiming_uniform_", ()), ("kaiming_uniform_", (math.sqrt(5),)),
-         ("kaiming_uniform_", (0, "fan_out", "relu")), ("kaiming_normal_", (0.2, "fan_out")),
-         ("kaiming_normal_", (0, "fan_in", "tanh"))]
+INITS = [
+    ("uniform_", (-0.3, 0.7)),
+    ("normal_", (0.5, 0.2)),
+    ("constant_", (0.3,)),
+    ("zeros_", ()),
+    ("ones_", ()),
+    ("xavier_uniform_", (1.5,)),
+    ("xavier_normal_", ()),
+    ("kaiming_uniform_", ()),
+    ("kaiming_uniform_", (math.sqrt(5),)),
+    ("kaiming_uniform_", (0, "fan_out", "relu")),
+    ("kaiming_normal_", (0.2, "fan_out")),
+    ("kaiming_normal_", (0, "fan_in", "tanh")),
+]
 
 
 @pytest.mark.parametrize("name, arguments", INITS)
@@ -101,8 +126,19 @@ def test_init_functions_have_pytorchs_mean_spread_and_range(name, arguments, sha
         np.testing.assert_allclose([mine.min(), mine.max()], [theirs.min(), theirs.max()], atol=0.03 * scale + 1e-9)
 
 
-@pytest.mark.parametrize("name, param", [("linear", None), ("sigmoid", None), ("tanh", None), ("relu", None), ("selu", None),
-                                         ("leaky_relu", None), ("leaky_relu", 0.3), ("conv2d", None)])
+@pytest.mark.parametrize(
+    "name, param",
+    [
+        ("linear", None),
+        ("sigmoid", None),
+        ("tanh", None),
+        ("relu", None),
+        ("selu", None),
+        ("leaky_relu", None),
+        ("leaky_relu", 0.3),
+        ("conv2d", None),
+    ],
+)
 def test_gains_are_pytorchs(name, param):
     assert nn.init.calculate_gain(name, param) == pytest.approx(torch.nn.init.calculate_gain(name, param))
 
@@ -155,14 +191,18 @@ def steps(mine, theirs, optimiser, other, count, seed, skip=True):
         optimiser.step()
         other.step()
         for a, b in zip(mine, theirs):
-            np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-10, atol=1e-12, err_msg=f"step {step}")
+            np.testing.assert_allclose(
+                a.detach().numpy(), b.detach().numpy(), rtol=1e-10, atol=1e-12, err_msg=f"step {step}"
+            )
 
 
 @pytest.mark.parametrize("name, options", OPTIMISERS)
 @pytest.mark.parametrize("skip", [False, True])
 def test_an_optimiser_takes_pytorchs_steps(name, options, skip):
     mine, theirs = parameters()
-    steps(mine, theirs, getattr(optim, name)(mine, **options), getattr(torch.optim, name)(theirs, **options), 12, 1, skip)
+    steps(
+        mine, theirs, getattr(optim, name)(mine, **options), getattr(torch.optim, name)(theirs, **options), 12, 1, skip
+    )
 
 
 @pytest.mark.parametrize("name, options", OPTIMISERS)
@@ -195,7 +235,9 @@ def test_parameter_groups_have_their_own_options_and_take_a_new_learning_rate(na
     mine, theirs = parameters()
     made = []
     for library, ps in ((optim, mine), (torch.optim, theirs)):
-        optimiser = getattr(library, name)([{"params": ps[:1], "lr": 0.05}, {"params": ps[1:2], "weight_decay": 0.1}], lr=0.01)
+        optimiser = getattr(library, name)(
+            [{"params": ps[:1], "lr": 0.05}, {"params": ps[1:2], "weight_decay": 0.1}], lr=0.01
+        )
         optimiser.add_param_group({"params": ps[2:]})
         made.append(optimiser)
     steps(mine, theirs, *made, 4, 5)

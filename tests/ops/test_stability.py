@@ -8,23 +8,49 @@ import pytest
 import minigrad as mg
 from minigrad import autograd, ops
 
-WIDE = np.concatenate([np.linspace(-1e4, 1e4, 401), np.linspace(-30, 30, 241), [0.0, -0.0, 1e-30, -1e-30, 88.8, -88.8, 103.9, -104.0],
-                       np.geomspace(1e-6, 1e4, 60), -np.geomspace(1e-6, 1e4, 60)])
+WIDE = np.concatenate(
+    [
+        np.linspace(-1e4, 1e4, 401),
+        np.linspace(-30, 30, 241),
+        [0.0, -0.0, 1e-30, -1e-30, 88.8, -88.8, 103.9, -104.0],
+        np.geomspace(1e-6, 1e4, 60),
+        -np.geomspace(1e-6, 1e4, 60),
+    ]
+)
 ELEMENTWISE = {
-    "sigmoid": ops.sigmoid, "tanh": ops.tanh, "relu": ops.relu, "leaky_relu": ops.leaky_relu, "elu": ops.elu, "gelu": ops.gelu,
-    "gelu tanh": lambda x: ops.gelu(x, "tanh"), "silu": ops.silu, "softplus": ops.softplus, "erf": ops.erf, "abs": ops.abs,
+    "sigmoid": ops.sigmoid,
+    "tanh": ops.tanh,
+    "relu": ops.relu,
+    "leaky_relu": ops.leaky_relu,
+    "elu": ops.elu,
+    "gelu": ops.gelu,
+    "gelu tanh": lambda x: ops.gelu(x, "tanh"),
+    "silu": ops.silu,
+    "softplus": ops.softplus,
+    "erf": ops.erf,
+    "abs": ops.abs,
     "softplus without threshold": lambda x: ops.softplus(x, threshold=float("inf")),
     "bce_with_logits of 0": lambda x: ops.bce_with_logits(x, mg.zeros_like(x), reduction="none"),
     "bce_with_logits of 1": lambda x: ops.bce_with_logits(x, mg.ones_like(x), reduction="none"),
-    "bce_with_logits weighed": lambda x: ops.bce_with_logits(x, mg.ones_like(x) * 0.5, pos_weight=mg.ones_like(x) * 2, reduction="none"),
-    "mse": lambda x: ops.mse_loss(x, mg.zeros_like(x), "none"), "smooth_l1": lambda x: ops.smooth_l1_loss(x, mg.zeros_like(x), "none"),
+    "bce_with_logits weighed": lambda x: ops.bce_with_logits(
+        x, mg.ones_like(x) * 0.5, pos_weight=mg.ones_like(x) * 2, reduction="none"
+    ),
+    "mse": lambda x: ops.mse_loss(x, mg.zeros_like(x), "none"),
+    "smooth_l1": lambda x: ops.smooth_l1_loss(x, mg.zeros_like(x), "none"),
 }
 ROWS = {
-    "softmax": lambda x: ops.softmax(x, 1), "log_softmax": lambda x: ops.log_softmax(x, 1), "logsumexp": lambda x: ops.logsumexp(x, 1),
+    "softmax": lambda x: ops.softmax(x, 1),
+    "log_softmax": lambda x: ops.log_softmax(x, 1),
+    "logsumexp": lambda x: ops.logsumexp(x, 1),
     "cross_entropy": lambda x: ops.cross_entropy(x, mg.zeros(x.shape[0], dtype=mg.int64), reduction="none"),
-    "cross_entropy smoothed": lambda x: ops.cross_entropy(x, mg.zeros(x.shape[0], dtype=mg.int64), label_smoothing=0.1, reduction="none"),
-    "norm": lambda x: ops.norm(x, 2, 1), "layer_norm": lambda x: mg.nn.functional.layer_norm(x, x.shape[-1:]),
-    "var": lambda x: ops.var(x, 1), "std": lambda x: ops.std(x, 1), "mean": lambda x: ops.mean(x, 1),
+    "cross_entropy smoothed": lambda x: ops.cross_entropy(
+        x, mg.zeros(x.shape[0], dtype=mg.int64), label_smoothing=0.1, reduction="none"
+    ),
+    "norm": lambda x: ops.norm(x, 2, 1),
+    "layer_norm": lambda x: mg.nn.functional.layer_norm(x, x.shape[-1:]),
+    "var": lambda x: ops.var(x, 1),
+    "std": lambda x: ops.std(x, 1),
+    "mean": lambda x: ops.mean(x, 1),
     "max": lambda x: ops.amax(x, 1),
 }
 
@@ -32,8 +58,19 @@ ROWS = {
 def rows():
     """Rows of large values of one sign, both signs, equal values, one that towers above the rest."""
     rng = np.random.default_rng(0)
-    return np.stack([rng.uniform(-1e4, 1e4, 8), rng.uniform(9e3, 1e4, 8), -rng.uniform(9e3, 1e4, 8), np.full(8, 1e4), np.full(8, -1e4),
-                     np.eye(8)[0] * 1e4, np.eye(8)[3] * -1e4, rng.standard_normal(8), rng.standard_normal(8) * 1e-3])
+    return np.stack(
+        [
+            rng.uniform(-1e4, 1e4, 8),
+            rng.uniform(9e3, 1e4, 8),
+            -rng.uniform(9e3, 1e4, 8),
+            np.full(8, 1e4),
+            np.full(8, -1e4),
+            np.eye(8)[0] * 1e4,
+            np.eye(8)[3] * -1e4,
+            rng.standard_normal(8),
+            rng.standard_normal(8) * 1e-3,
+        ]
+    )
 
 
 def value_and_slope(f, x, dtype, seed=0):
@@ -47,7 +84,9 @@ def value_and_slope(f, x, dtype, seed=0):
 def agree(low, high, tolerance, floor):
     assert np.isfinite(low).all(), f"not finite at {np.argwhere(~np.isfinite(low))[:3].tolist()}"
     error = np.abs(low - high) / np.maximum(np.abs(high), floor)
-    assert error.max(initial=0) <= tolerance, f"relative error {error.max()} at {np.unravel_index(error.argmax(), error.shape)}"
+    assert error.max(initial=0) <= tolerance, (
+        f"relative error {error.max()} at {np.unravel_index(error.argmax(), error.shape)}"
+    )
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
@@ -55,7 +94,9 @@ def test_elementwise_in_float32_is_finite_silent_and_exact(name):
     x = WIDE.astype("float32").astype("float64")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        (low, low_slope), (high, high_slope) = (value_and_slope(ELEMENTWISE[name], x, d) for d in ("float32", "float64"))
+        (low, low_slope), (high, high_slope) = (
+            value_and_slope(ELEMENTWISE[name], x, d) for d in ("float32", "float64")
+        )
     agree(low, high, 1e-6, 0.25)
     agree(low_slope, high_slope, 1e-6, 1.0)
 
@@ -65,14 +106,27 @@ def test_rows_in_float32_are_finite_silent_and_exact(name):
     x = rows().astype("float32").astype("float64")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        (low, low_slope), (high, high_slope) = (value_and_slope(ROWS[name], x, dtype) for dtype in ("float32", "float64"))
+        (low, low_slope), (high, high_slope) = (
+            value_and_slope(ROWS[name], x, dtype) for dtype in ("float32", "float64")
+        )
     # A mean of values near 1e4 is rounded by 5e-4, which var, std and layer_norm subtract from each value.
     rounded = {"var": 3e-5, "std": 3e-5, "layer_norm": 1e-3}.get(name, 1e-6)
     agree(low, high, 1e-6 if name in ("var", "std") else rounded, 1.0)
     agree(low_slope, high_slope, rounded, 1.0)
 
 
-@pytest.mark.parametrize("name", [*sorted(set(ELEMENTWISE) - {"bce_with_logits weighed"}), "softmax", "log_softmax", "logsumexp", "cross_entropy", "max", "mean"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *sorted(set(ELEMENTWISE) - {"bce_with_logits weighed"}),
+        "softmax",
+        "log_softmax",
+        "logsumexp",
+        "cross_entropy",
+        "max",
+        "mean",
+    ],
+)
 def test_at_the_limits_of_float16_results_are_finite_where_float16_can_hold_them(name):
     limits = np.array([65504, -65504, 6.1e-5, -6.1e-5, 6e-8, 0, 11, -11, 17, -17, 1000, -1000.0])
     f, x = (ELEMENTWISE[name], limits) if name in ELEMENTWISE else (ROWS[name], limits.reshape(2, 6))

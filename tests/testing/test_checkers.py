@@ -8,9 +8,8 @@ import pytest
 import minigrad as mg
 from minigrad import testing
 from minigrad.graph import OUT, Op
-from minigrad.testing import GradientMismatch, Nondifferentiable, Violation
+from minigrad.testing import GradientMismatch, Nondifferentiable, Violation, gradcheck, properties
 from minigrad.testing import contracts as c
-from minigrad.testing import gradcheck, properties
 
 X = np.array([[0.3, -1.2, 0.7], [1.5, 0.1, -0.4]])
 Y = np.array([0.5, 2.0, -1.0])
@@ -64,7 +63,12 @@ def test_a_failure_names_input_index_values_seed_and_a_repro_that_fails_again():
     with pytest.raises(GradientMismatch) as caught:
         testing.check_grad(lambda y, x: wrong(x) + y, Y, X, seed=7)
     message = str(caught.value)
-    assert "input 1, index (1, 1), x = 0.1" in message and "analytic 0.0" in message and "numeric" in message and "seed 7" in message
+    assert (
+        "input 1, index (1, 1), x = 0.1" in message
+        and "analytic 0.0" in message
+        and "numeric" in message
+        and "seed 7" in message
+    )
     code = message.split("again:\n")[1]
     assert code.startswith("import numpy\nfrom minigrad.testing import check_grad\n")
     with pytest.raises(GradientMismatch):
@@ -89,8 +93,16 @@ def test_large_and_small_values_are_checked_at_their_own_scale():
     testing.check_grad(mg.exp, X + 20.0)
 
 
-@pytest.mark.parametrize("f, x", [(mg.abs, [0.0, 1.0]), (mg.relu, [0.0, 0.0]), (lambda x: x.clamp(0.0, 1.0), [1.0, 0.5]),
-                                  (mg.norm, [0.0, 0.0]), (lambda x: mg.maximum(x, 1.0), [1.0, 2.0])])
+@pytest.mark.parametrize(
+    "f, x",
+    [
+        (mg.abs, [0.0, 1.0]),
+        (mg.relu, [0.0, 0.0]),
+        (lambda x: x.clamp(0.0, 1.0), [1.0, 0.5]),
+        (mg.norm, [0.0, 0.0]),
+        (lambda x: mg.maximum(x, 1.0), [1.0, 2.0]),
+    ],
+)
 def test_kinks_raise_nondifferentiable_and_are_not_taken_for_errors(f, x):
     with pytest.raises(Nondifferentiable):
         testing.check_differentiable(f, np.array(x))
@@ -194,7 +206,13 @@ class NotTransposed(Cube):
     keep = (0,)
 
     def backward(self, g, x):
-        return (3.0 * g * x * x if not isinstance(g, mg.Tensor) else 3.0 * g.detach() * x * x + 2.9 * (g - g.detach()) * x * x),
+        return (
+            (
+                3.0 * g * x * x
+                if not isinstance(g, mg.Tensor)
+                else 3.0 * g.detach() * x * x + 2.9 * (g - g.detach()) * x * x
+            ),
+        )
 
 
 class Asymmetric(Op):

@@ -14,7 +14,9 @@ def test_without_a_fault_all_quick_checks_pass():
 def test_a_wrong_rule_is_rejected(fault):
     found = faults.rejected_by(fault)
     assert found, f"nothing notices that {fault.what}"
-    assert not found[1].startswith(("NameError", "AttributeError", "ImportError")), f"the fault itself is broken: {found[1]}"
+    assert not found[1].startswith(("NameError", "AttributeError", "ImportError")), (
+        f"the fault itself is broken: {found[1]}"
+    )
 
 
 def test_there_are_sixty_at_least_and_each_is_taken_away_again():

@@ -28,7 +28,11 @@ def test_axes_and_indices_fit(data):
 
 
 @few
-@given(strategies.away_from((4, 5), 0.0, 1.0), strategies.distinct((3, 4), 0.2), strategies.uniform(strategies.shapes(), 2, 3))
+@given(
+    strategies.away_from((4, 5), 0.0, 1.0),
+    strategies.distinct((3, 4), 0.2),
+    strategies.uniform(strategies.shapes(), 2, 3),
+)
 def test_values_keep_their_distance(x, y, z):
     assert np.abs(x).min() >= 0.05 and np.abs(x - 1).min() >= 0.05
     assert np.diff(np.sort(y.ravel())).min() >= 0.0999

@@ -1,7 +1,7 @@
 """Cases for ops/activation.py."""
 
 from minigrad import ops
-from minigrad.ops.activation import (Elu, Erf, Gelu, GeluTanh, LeakyRelu, Relu, Sigmoid, Silu, Softplus, Tanh)
+from minigrad.ops.activation import Elu, Erf, Gelu, GeluTanh, LeakyRelu, Relu, Sigmoid, Silu, Softplus, Tanh
 from minigrad.testing.registry import case
 
 

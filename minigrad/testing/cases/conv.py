@@ -1,7 +1,15 @@
 """Cases for ops/conv.py."""
 
-from minigrad.ops.conv import (Conv2d, ConvTranspose2d, ConvWeight2d, Geometry, conv1d, conv2d, conv_transpose1d,
-                               conv_transpose2d)
+from minigrad.ops.conv import (
+    Conv2d,
+    ConvTranspose2d,
+    ConvWeight2d,
+    Geometry,
+    conv1d,
+    conv2d,
+    conv_transpose1d,
+    conv_transpose2d,
+)
 from minigrad.testing.registry import case
 
 
@@ -25,7 +33,9 @@ def transposed(rank):
         options = {k: window[k] for k in ("stride", "dilation")}
         options["padding"] = tuple(min(p, 1) if k * d > 2 else 0 for k, d, p in
                                    zip(window["kernel"], window["dilation"], window["padding"]))
-        options["output_padding"] = tuple(s.integer(0, max(a, b) - 1) for a, b in zip(options["stride"], options["dilation"]))
+        options["output_padding"] = tuple(
+            s.integer(0, max(a, b) - 1) for a, b in zip(options["stride"], options["dilation"])
+        )
         sizes = tuple(s.integer(2, 3) for _ in range(rank))
         arrays = (s.normal((s.integer(1, 2), c, *sizes)), s.normal((c, o // groups, *window["kernel"])))
         return (*arrays, s.normal((o,))) if s.flag() else arrays, {**options, "groups": groups}

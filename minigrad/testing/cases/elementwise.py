@@ -99,5 +99,10 @@ case(Maximum, lambda x: ops.maximum(x, 0.3), lambda s: (s.away(s.shape(), 0.3),)
 case(Clamp, ops.clamp, lambda s: ((s.away(s.shape(), -0.5, 0.7),),
                                   s.choice(({"min": -0.5, "max": 0.7}, {"min": -0.5}, {"max": 0.7}))), "clamp")
 case(Where, choose, masked, lambda torch, x, y, mask: torch.where(torch.tensor(mask), x, y))
-case(Where, lambda x, mask: ops.where(mask, x, 1.5), lambda s: (lambda a, b: ((s.normal(a),), {"mask": s.rng().random(b) < 0.5}))
-     (*s.broadcastable()), lambda torch, x, mask: torch.where(torch.tensor(mask), x, 1.5), name="Where-scalar")
+case(
+    Where,
+    lambda x, mask: ops.where(mask, x, 1.5),
+    lambda s: (lambda a, b: ((s.normal(a),), {"mask": s.rng().random(b) < 0.5}))(*s.broadcastable()),
+    lambda torch, x, mask: torch.where(torch.tensor(mask), x, 1.5),
+    name="Where-scalar",
+)

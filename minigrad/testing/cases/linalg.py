@@ -5,9 +5,29 @@ from minigrad.ops.activation import LeakyRelu, Relu, Sigmoid, Tanh
 from minigrad.ops.linalg import Einsum, Linear, LinearThen, Matmul
 from minigrad.testing.registry import case
 
-SPECS = ("ij,jk->ik", "ij,j->i", "i,i->", "i,j->ij", "bij,bjk->bik", "ij->ji", "ij->", "ij->j", "ii->i", "ii->", "ij,ij->ij",
-         "bi,ij,bj->b", "ij,kj,k->i", "...i,ij->...j", "...i,...i->...", "ij,jk", "ba,b", "i...->...", "ijj->i", "ij,k->i",
-         "i,j,k->k")
+SPECS = (
+    "ij,jk->ik",
+    "ij,j->i",
+    "i,i->",
+    "i,j->ij",
+    "bij,bjk->bik",
+    "ij->ji",
+    "ij->",
+    "ij->j",
+    "ii->i",
+    "ii->",
+    "ij,ij->ij",
+    "bi,ij,bj->b",
+    "ij,kj,k->i",
+    "...i,ij->...j",
+    "...i,...i->...",
+    "ij,jk",
+    "ba,b",
+    "i...->...",
+    "ijj->i",
+    "ij,k->i",
+    "i,j,k->k",
+)
 
 
 def matmul_shapes(s):
@@ -37,7 +57,9 @@ ACTIVATIONS = {"sigmoid": Sigmoid, "tanh": Tanh, "relu": Relu, "leaky_relu": lam
 def activated(s):
     """A linear layer with a bias, and an activation behind it."""
     n, m = s.integer(1, 4), s.integer(1, 4)
-    return (s.normal((*s.shape(0, 2), n)), s.normal((m, n)), s.normal((m,))), {"activation": s.choice(sorted(ACTIVATIONS))}
+    return (s.normal((*s.shape(0, 2), n)), s.normal((m, n)), s.normal((m,))), {
+        "activation": s.choice(sorted(ACTIVATIONS))
+    }
 
 
 def linear_then(x, w, b, activation):

@@ -3,7 +3,7 @@
 import numpy
 
 from minigrad import ops
-from minigrad.ops.loss import Bce, BceWithLogits, L1, Mse, SmoothL1
+from minigrad.ops.loss import L1, Bce, BceWithLogits, Mse, SmoothL1
 from minigrad.testing.registry import case
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -49,7 +49,10 @@ def weighted(s):
     """Logits, targets, weights and positive weights that broadcast."""
     shape = s.shape(1, 2)
     return (s.away(shape, 0.0), s.uniform(shape, 0.0, 1.0)), {
-        "weight": s.uniform(shape[-1:]) if s.flag() else None, "pos_weight": s.uniform(shape[-1:], 0.5, 2.0), **reduction(s)}
+        "weight": s.uniform(shape[-1:]) if s.flag() else None,
+        "pos_weight": s.uniform(shape[-1:], 0.5, 2.0),
+        **reduction(s),
+    }
 
 
 def classes(s):
@@ -82,7 +85,12 @@ def soft_classes(s):
 def typed(f):
     """f with the arrays among its options, which are float64, in the input's dtype."""
     def call(x, *rest, **options):
-        return f(x, *rest, **{k: v.astype(x.dtype) if getattr(v, "dtype", None) == "float64" else v for k, v in options.items()})
+        return f(
+            x,
+            *rest,
+            **{k: v.astype(x.dtype) if getattr(v, "dtype", None) == "float64" else v for k, v in options.items()},
+        )
+
     return call
 
 
@@ -107,7 +115,13 @@ case(L1, ops.l1_loss, differing, "nn.functional.l1_loss")
 case(SmoothL1, ops.smooth_l1_loss, apart, "nn.functional.smooth_l1_loss")
 case(Bce, ops.bce, probabilities, plain_bce)
 case(BceWithLogits, ops.bce_with_logits, logits, "nn.functional.binary_cross_entropy_with_logits")
-case(None, typed(ops.bce_with_logits), weighted, same("binary_cross_entropy_with_logits"), name="bce_with_logits-weighted")
+case(
+    None,
+    typed(ops.bce_with_logits),
+    weighted,
+    same("binary_cross_entropy_with_logits"),
+    name="bce_with_logits-weighted",
+)
 case(None, typed(ops.nll_loss), classes, same("nll_loss"), name="nll_loss")
 case(None, typed(ops.cross_entropy), smoothed, same("cross_entropy"), name="cross_entropy")
 case(None, typed(ops.cross_entropy), soft_classes, same("cross_entropy"), name="cross_entropy-soft")

@@ -43,7 +43,10 @@ def sloped(s):
     """Input, weight and bias of a batch norm, and the slope of a leaky ReLU behind it or None."""
     channels = s.integer(1, 3)
     x = s.normal((s.integer(2, 4), channels, *s.shape(0, 2, (1, 3))), 1.5)
-    return (x, s.normal((channels,)), s.normal((channels,))), {"eps": s.choice((1e-5, 0.1)), "slope": s.choice((None, 0.0, 0.2))}
+    return (x, s.normal((channels,)), s.normal((channels,))), {
+        "eps": s.choice((1e-5, 0.1)),
+        "slope": s.choice((None, 0.0, 0.2)),
+    }
 
 
 def sloped_norm(x, weight, bias, eps, slope):
@@ -70,13 +73,27 @@ def fixed(s):
                                                                "var": s.uniform((channels,), 0.3, 2.0)}
 
 
-case(Normalize, lambda x, weight=None, bias=None, **options: layer_norm(x, weight=weight, bias=bias, **options), layers,
-     lambda torch, x, weight=None, bias=None, **options: torch.nn.functional.layer_norm(x, weight=weight, bias=bias, **options),
-     name="layer_norm", rtol=1e-9)
+case(
+    Normalize,
+    lambda x, weight=None, bias=None, **options: layer_norm(x, weight=weight, bias=bias, **options),
+    layers,
+    lambda torch, x, weight=None, bias=None, **options: torch.nn.functional.layer_norm(
+        x, weight=weight, bias=bias, **options
+    ),
+    name="layer_norm",
+    rtol=1e-9,
+)
 case(None, train_norm, batches, lambda torch, x, weight=None, bias=None, eps=1e-5:
      torch.nn.functional.batch_norm(x, None, None, weight, bias, True, 0.1, eps), name="batch_norm", rtol=1e-9)
-case(None, eval_norm, fixed, lambda torch, x, weight, bias, mean, var:
-     torch.nn.functional.batch_norm(x, torch.tensor(mean), torch.tensor(var), weight, bias, False), name="batch_norm-eval")
+case(
+    None,
+    eval_norm,
+    fixed,
+    lambda torch, x, weight, bias, mean, var: torch.nn.functional.batch_norm(
+        x, torch.tensor(mean), torch.tensor(var), weight, bias, False
+    ),
+    name="batch_norm-eval",
+)
 case(BatchNormalize, sloped_norm, sloped, torch_sloped_norm, rtol=1e-9)
 case(None, group_norm, grouped, "nn.functional.group_norm", rtol=1e-9)
 case(None, instance_norm, instances, "nn.functional.instance_norm", rtol=1e-9)

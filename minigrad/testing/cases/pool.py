@@ -22,8 +22,12 @@ def means(s):
     window = s.window(2)
     size = tuple(max(n, k) for n, k in zip(window["size"], window["kernel"]))
     return (s.normal((s.integer(1, 2), s.integer(1, 2), *size)),), {
-        "kernel_size": window["kernel"], "stride": window["stride"], "padding": window["padding"], "ceil_mode": s.flag(),
-        "count_include_pad": s.flag()}
+        "kernel_size": window["kernel"],
+        "stride": window["stride"],
+        "padding": window["padding"],
+        "ceil_mode": s.flag(),
+        "count_include_pad": s.flag(),
+    }
 
 
 def adaptive(s):
@@ -41,13 +45,17 @@ def resized(s):
 def shuffled(s):
     """An image whose channels become pixels."""
     r = s.integer(1, 3)
-    return (s.normal((s.integer(1, 2), s.integer(1, 2) * r * r, s.integer(1, 3), s.integer(1, 3))),), {"upscale_factor": r}
+    return (s.normal((s.integer(1, 2), s.integer(1, 2) * r * r, s.integer(1, 3), s.integer(1, 3))),), {
+        "upscale_factor": r
+    }
 
 
 def unshuffled(s):
     """An image whose pixels become channels."""
     r = s.integer(1, 3)
-    return (s.normal((s.integer(1, 2), s.integer(1, 2), s.integer(1, 2) * r, s.integer(1, 2) * r)),), {"downscale_factor": r}
+    return (s.normal((s.integer(1, 2), s.integer(1, 2), s.integer(1, 2) * r, s.integer(1, 2) * r)),), {
+        "downscale_factor": r
+    }
 
 
 def applied(sample, function, wanted):

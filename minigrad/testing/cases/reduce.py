@@ -3,7 +3,7 @@
 import numpy
 
 from minigrad import ops
-from minigrad.ops.reduce import (Amax, Amin, CumSum, LogSoftmax, LogSumExp, Mean, Norm, Softmax, Sum, Var)
+from minigrad.ops.reduce import Amax, Amin, CumSum, LogSoftmax, LogSumExp, Mean, Norm, Softmax, Sum, Var
 from minigrad.testing.registry import case
 
 
@@ -84,7 +84,13 @@ case(Mean, ops.mean, over_axes, "mean")
 case(Var, ops.var, spread, "var")
 case(None, ops.std, spread, "std", name="std")
 case(Norm, ops.norm, nonzero, lambda torch, x, dim, keepdim: torch.linalg.vector_norm(x, 2, dim, keepdim))
-case(None, ops.norm, p_norm, lambda torch, x, p, dim, keepdim: torch.linalg.vector_norm(x, p, dim, keepdim), name="norm-p")
+case(
+    None,
+    ops.norm,
+    p_norm,
+    lambda torch, x, p, dim, keepdim: torch.linalg.vector_norm(x, p, dim, keepdim),
+    name="norm-p",
+)
 case(Amax, ops.amax, distinct, torch_amax("amax"))
 case(Amin, ops.amin, distinct, torch_amax("amin"))
 case(None, lambda x, dim, keepdim: ops.max(x, dim, keepdim)[0], kept_axis,

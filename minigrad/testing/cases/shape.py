@@ -83,7 +83,9 @@ def shifted(s):
 def flipped(s):
     """An array and axes to turn round."""
     shape = s.shape(1, 3)
-    return (s.normal(shape),), {"dims": tuple(numpy.atleast_1d(s.permutation(len(shape))[:s.integer(1, len(shape))]).tolist())}
+    return (s.normal(shape),), {
+        "dims": tuple(numpy.atleast_1d(s.permutation(len(shape))[: s.integer(1, len(shape))]).tolist())
+    }
 
 
 def pieces(s):
@@ -120,7 +122,9 @@ case(Reshape, lambda x, shape: ops.reshape(x, shape), reshaped, "reshape")
 case(Permute, lambda x, dims: ops.permute(x, dims), permuted, "permute")
 case(Permute, ops.transpose, two_axes, "transpose", name="transpose")
 case(BroadcastTo, lambda x, shape: ops.broadcast_to(x, shape), broadcast, lambda torch, x, shape: x.broadcast_to(shape))
-case(BroadcastTo, lambda x, shape: ops.expand(x, shape), expanded, lambda torch, x, shape: x.expand(shape), name="expand")
+case(
+    BroadcastTo, lambda x, shape: ops.expand(x, shape), expanded, lambda torch, x, shape: x.expand(shape), name="expand"
+)
 case(Cat, cat, joined, lambda torch, *xs, dim: torch.cat(xs, dim))
 case(Cat, stack, stacked, lambda torch, *xs, dim: torch.stack(xs, dim), name="stack")
 case(Pad, ops.pad, padded, "nn.functional.pad")

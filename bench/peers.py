@@ -48,7 +48,8 @@ def worker(library, case, threads):
             if what == "losses":
                 losses.append([loss.item() for loss in result])
         seconds = time.perf_counter() - began
-        print(json.dumps({"losses": losses, "seconds": seconds, "peak": peak_memory(), "imported": imported}), flush=True)
+        answer = {"losses": losses, "seconds": seconds, "peak": peak_memory(), "imported": imported}
+        print(json.dumps(answer), flush=True)
 
 
 def initial(name, shape, rng):
@@ -128,13 +129,15 @@ def main(argv=None):
         return worker(args.worker, args.cases[0], args.threads)
     if importlib.util.find_spec("torch") is None:
         raise SystemExit("bench.peers compares with PyTorch, which is not installed: pip install torch==2.13.0")
-    print(f"{'case':<16} {'times as fast':>14} {'range':>14} {'ms here':>9} {'PyTorch':>9} {'MiB here':>16} {'PyTorch':>16}")
+    print(f"{'case':<16} {'times as fast':>14} {'range':>14} {'ms here':>9} {'PyTorch':>9} {'MiB here':>16} "
+          f"{'PyTorch':>16}")
     rows = []
     for case in args.cases:
         row = compare(case, args.rounds, args.threads)
         rows.append(row)
-        print(f"{case:<16} {row['ratio']:>13.2f}x {row['lowest']:>6.2f} - {row['highest']:<5.2f} {row['minigrad_ms']:>9.3f} "
-              f"{row['torch_ms']:>9.3f} {row['minigrad_peak_mib']:>8.0f} (+{row['minigrad_added_mib']:<4.0f}) "
+        print(f"{case:<16} {row['ratio']:>13.2f}x {row['lowest']:>6.2f} - {row['highest']:<5.2f} "
+              f"{row['minigrad_ms']:>9.3f} {row['torch_ms']:>9.3f} "
+              f"{row['minigrad_peak_mib']:>8.0f} (+{row['minigrad_added_mib']:<4.0f}) "
               f"{row['torch_peak_mib']:>8.0f} (+{row['torch_added_mib']:<4.0f})", flush=True)
     if not args.no_save:
         RESULTS.mkdir(exist_ok=True)

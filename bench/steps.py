@@ -39,7 +39,7 @@ def pattern1010(torch, array):
 
 
 def mnist_book(batch):
-    """The book's MNIST GAN (gans/mnist.py --recipe book), `batch` images a step; unbatched vectors for 1, as in the book."""
+    """The book's MNIST GAN (gans/mnist.py --recipe book), `batch` images a step; for 1, unbatched as in the book."""
     def case(torch, array):
         nn = torch.nn
         D = nn.Sequential(nn.Linear(784, 200), nn.LeakyReLU(0.02), nn.LayerNorm(200), nn.Linear(200, 1), nn.Sigmoid())

@@ -2,8 +2,8 @@
 
   python -m bench.vectorize [--size 256] [--batch 1024]
 
-A matrix product, a dense layer with its sigmoid, and a whole training step of the 1010 GAN (forward, backward, update; by
-hand, without autograd, so that all three rungs do the same). Each rung's result is compared with the first's before
+A matrix product, a dense layer with its sigmoid, and a whole training step of the 1010 GAN (forward, backward, update;
+by hand, without autograd, so that all three rungs do the same). Each rung's result is compared with the first's before
 anything is timed. Writes bench/results/vectorize.json and vectorize.png. The last case is the same step on one sample:
 an array of four numbers is not worth a call into NumPy, let alone onto a GPU.
 """
@@ -152,20 +152,18 @@ def cases(size, batch):
     for n in (batch, 1):
         real, noise = rng.random((n, 4)), np.full((n, 1), 0.5)
 
-        def loop(real, noise):
-            gan = LoopGan(weights)
-            gan.step(real, noise)
-            return gan.weights
+        yield (f"1010 GAN step, batch {n}", gan_step(LoopGan, weights), lambda xp: gan_step(ArrayGan, weights, xp),
+               (real, noise))
 
-        def arrays(xp):
-            def run(real, noise):
-                gan = ArrayGan(weights, xp)
-                gan.step(real, noise)
-                return gan.weights
 
-            return run
+def gan_step(make, *arguments):
+    """A function (real, noise) that trains a new GAN for one step and returns its weights."""
+    def step(real, noise):
+        gan = make(*arguments)
+        gan.step(real, noise)
+        return gan.weights
 
-        yield f"1010 GAN step, batch {n}", loop, arrays, (real, noise)
+    return step
 
 
 def flat(result):
@@ -216,8 +214,9 @@ def plot(rows, path):
     axes = figure.subplots()
     rungs = [rung for rung in ("loop", "numpy", "cupy") if rung in rows[0]]
     for k, rung in enumerate(rungs):
-        bars = axes.bar(np.arange(len(rows)) + (k - (len(rungs) - 1) / 2) * 0.8 / len(rungs), [row[rung] for row in rows],
-                        0.8 / len(rungs), label={"loop": "Python loop", "numpy": "NumPy", "cupy": "CuPy"}[rung])
+        width = 0.8 / len(rungs)
+        bars = axes.bar(np.arange(len(rows)) + (k - (len(rungs) - 1) / 2) * width, [row[rung] for row in rows], width,
+                        label={"loop": "Python loop", "numpy": "NumPy", "cupy": "CuPy"}[rung])
         if rung != "loop":
             axes.bar_label(bars, [f"{row['loop'] / row[rung]:,.2g}×" if row["loop"] < 10 * row[rung]
                                   else f"{row['loop'] / row[rung]:,.0f}×" for row in rows])
@@ -241,7 +240,8 @@ def main(argv=None):
     print(f"{'case':<28} {'Python loop':>12} {'NumPy':>12} {'times':>9} {'CuPy':>12} {'times':>9}")
     for row in rows:
         gpu = f"{row['cupy'] * 1e3:>9.3f} ms {row['cupy_times']:>8,.0f}x" if "cupy" in row else f"{'skipped':>12}"
-        print(f"{row['case']:<28} {row['loop'] * 1e3:>9.2f} ms {row['numpy'] * 1e3:>9.3f} ms {row['numpy_times']:>8,.1f}x {gpu}")
+        print(f"{row['case']:<28} {row['loop'] * 1e3:>9.2f} ms {row['numpy'] * 1e3:>9.3f} ms "
+              f"{row['numpy_times']:>8,.1f}x {gpu}")
     if reason:
         print(f"CuPy skipped: {reason}")
     args.out.mkdir(parents=True, exist_ok=True)

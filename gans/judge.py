@@ -26,8 +26,8 @@ class Judge(nn.Module):
 
     def __init__(self, classes=10):
         super().__init__()
-        self.features = nn.Sequential(nn.Dropout(0.1), nn.Linear(784, 256), nn.ReLU(), nn.Dropout(0.2), nn.Linear(256, 128),
-                                      nn.ReLU())
+        self.features = nn.Sequential(nn.Dropout(0.1), nn.Linear(784, 256), nn.ReLU(),
+                                      nn.Dropout(0.2), nn.Linear(256, 128), nn.ReLU())
         self.last = nn.Linear(128, classes)
 
     def forward(self, x):
@@ -58,15 +58,14 @@ class Verdict:
         count = len(self.shares)
         lines = [f"A classifier is {self.confidence:.0%} sure on average of what it reads, and the samples lie at "
                  f"{self.distance:.1%} of the distance from real digits at which plain noise lies.",
-                 "Of the samples " + ", ".join(f"{share:.1%} are read as {name}" for name, share in zip(names, self.shares))
-                 + "."]
+                 "The samples are read as " + ", ".join(f"{n} {s:.1%}" for n, s in zip(names, self.shares)) + "."]
         missing = [name for name, share in zip(names, self.shares) if share < 0.2 / count]
         if missing or self.shares[high] > 2.5 / count:
             lines.append(f"That is mode collapse: {self.shares[high]:.0%} of all samples are {names[high]}"
                          + (f", and {', '.join(missing)} hardly ever come." if missing else "."))
         else:
-            lines.append(f"No mode has collapsed: each class has a fair share, from {self.shares[low]:.1%} ({names[low]}) to "
-                         f"{self.shares[high]:.1%} ({names[high]}).")
+            lines.append(f"No mode has collapsed: each class has a fair share, from {self.shares[low]:.1%} "
+                         f"({names[low]}) to {self.shares[high]:.1%} ({names[high]}).")
         return lines
 
 

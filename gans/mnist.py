@@ -14,9 +14,9 @@ the generator above.
 """
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import log
-from typing import Callable
 
 import numpy as np
 
@@ -88,8 +88,8 @@ def train_steady(run, recipe, images, reach=0.3, every=4):
     """The same steps with D held back: it pays for being steep around real images. Returns the averaged G.
 
     The penalty is R1 (Mescheder et al. 2018), |dD/dx|**2 at real images, by a difference instead of a second
-    derivative: over random directions u, E[(D(x + reach u) - D(x))**2] / reach**2 is |dD/dx|**2 for a small reach, and a
-    larger one smooths D further out. Every fourth step, four times as strong (the lazy regularisation of StyleGAN2).
+    derivative: over random directions u, E[(D(x + reach u) - D(x))**2] / reach**2 is |dD/dx|**2 for a small reach, and
+    a larger one smooths D further out. Every fourth step, four times as strong (the lazy regularisation of StyleGAN2).
     """
     (G, D), loss = recipe.networks(), recipe.loss
     G.to(run.device), D.to(run.device)
@@ -190,7 +190,7 @@ def demo(argv=None):
     p.add_argument("--from-the-start", dest="recipe", action="store_const", const="first",
                    help="the book's failing first attempt: MSE, sigmoids, SGD, one random number as the seed")
     p.add_argument("--penalty", type=float, default=0.2, help="steady: what D pays for steepness; 0 for none (0.2)")
-    p.add_argument("--average", type=float, default=0.999, help="steady: decay of G's running average; 0 for none (0.999)")
+    p.add_argument("--average", type=float, default=0.999, help="steady: decay of G's average; 0 for none (0.999)")
     p.add_argument("--samples", type=positive, metavar="N", help="write N samples to samples.npy, uint8 N x 28 x 28")
     args = p.parse_args(argv)
     recipe = RECIPES[args.recipe]
@@ -201,9 +201,9 @@ def demo(argv=None):
                                  else "synthetic", "test", log=say)
     say(f"data: {provenance}, {len(images)} images")
     run = Run(args)
-    judge = cached_judge(images, labels, log=say)
     G = recipe.train(run, recipe, images)
     say(f"{args.steps} steps of {args.batch} in {run.seconds:.0f} s")
+    judge = cached_judge(images, labels, log=say)
 
     paths = run.finish(f"{args.recipe}: the losses of D and G", dict([recipe.ideal]),
                        "D stays a little ahead: its losses hover below the line, the generator's above.")
@@ -226,8 +226,8 @@ def where_the_losses_are(run, label, ideal):
     d = np.mean([row["d_real"] + row["d_fake"] for row in last]) / 2
     g = np.mean([row["g"] for row in last])
     side = {True: "below", False: "above"}
-    return (f"At the end D's losses hover at {d:.2f}, {side[bool(d < ideal)]} the ideal {ideal:.3f}, and G's at {g:.2f}, "
-            f"{side[bool(g < ideal)]} it.")
+    return (f"At the end D's losses hover at {d:.2f}, {side[bool(d < ideal)]} the ideal {ideal:.3f}, and G's at "
+            f"{g:.2f}, {side[bool(g < ideal)]} it.")
 
 
 def acceptance(found):

@@ -111,8 +111,8 @@ def demo(argv=None):
     say(f"G(0.5) = [{', '.join(f'{v:.3f}' for v in values)}] after {args.steps} steps ({run.seconds:.1f} s)")
     paths = run.finish("1010: the discriminator's losses settle at 0.25",
                        {"0.25 = (answer 0.5 - target 0 or 1) squared": 0.25},
-                       "A discriminator that cannot tell answers 0.5. Its target is 1 (real) or 0 (generated): the squared "
-                       "error is 0.25, whatever goes into G.")
+                       "A discriminator that cannot tell answers 0.5. Its target is 1 (real) or 0 (generated): the "
+                       "squared error is 0.25, whatever goes into G.")
     status = check(run, args, values) if args.check else 0
     report_paths(paths, "python -m gans.mnist, the same three steps on handwritten digits")
     return status

@@ -53,8 +53,8 @@ def save_gif(path, frames, seconds=8.0):
     each = max(40, int(1000 * seconds / len(images)))
     held = [each] * (len(images) - 1) + [2000]
     try:
-        return write_atomically(path, lambda p: images[0].save(p, save_all=True, append_images=images[1:], duration=held,
-                                                               loop=0))
+        return write_atomically(path, lambda p: images[0].save(p, save_all=True, append_images=images[1:],
+                                                               duration=held, loop=0))
     finally:
         for image in images:
             image.close()
@@ -79,7 +79,8 @@ def plot_losses(path, title, metrics, ideals, note=""):
     for label, height in ideals.items():
         axes.axhline(height, color="black", linestyle="--", linewidth=1, label=label)
     axes.set(xlabel="step", ylabel="loss", title=title)
-    top = max([*ideals.values(), *(np.quantile(v, 0.99) for k, v in metrics.items() if k != "step" and len(v))], default=1)
+    peaks = [np.quantile(values, 0.99) for name, values in metrics.items() if name != "step" and len(values)]
+    top = max([*ideals.values(), *peaks], default=1)
     axes.set_ylim(0, 1.1 * top)
     axes.legend(loc="best")
     if note:

@@ -6,10 +6,10 @@ Read the source in this order: graph.py, tensor.py, ops/ (see its __init__), nn/
 from minigrad.tensor import Tensor  # first: the name minigrad.tensor is to end as the function of create.py
 from minigrad import autograd, ops, random
 from minigrad.backend.device import device
-from minigrad.create import (arange, as_tensor, bool_, empty, eye, float16, float32, float64, from_numpy, full, full_like,
-                             get_default_dtype, int32, int64, linspace, ones, ones_like, rand, rand_like, randint, randn,
-                             randn_like, randperm, set_default_device, set_default_dtype, tensor, uint8, zeros,
-                             zeros_like)
+from minigrad.create import (arange, as_tensor, bool_, empty, eye, float16, float32, float64, from_numpy, full,
+                             full_like, get_default_dtype, int32, int64, linspace, ones, ones_like, rand, rand_like,
+                             randint, randn, randn_like, randperm, set_default_device, set_default_dtype, tensor,
+                             uint8, zeros, zeros_like)
 from minigrad.graph import OUT, Op
 from minigrad.modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from minigrad.ops import *  # noqa: F403

@@ -32,12 +32,12 @@ def cotangent(name, tensor, gradient, create_graph):
                            "outside no_grad(), and change leaves by x.sub_(y): x -= y makes a new tensor")
     if gradient is None:
         if array.size != 1:
-            raise RuntimeError(f"{name}: the output has shape {array.shape}, not one element; reduce it (.sum(), .mean()) "
-                               "or pass the gradient to start from")
+            raise RuntimeError(f"{name}: the output has shape {array.shape}, not one element; reduce it (.sum(), "
+                               ".mean()) or pass the gradient to start from")
         gradient = array_module(array).ones(array.shape, array.dtype)
     elif tuple(gradient.shape) != array.shape:
-        raise RuntimeError(f"{name}: the gradient has shape {tuple(gradient.shape)} and the output {array.shape}; give one "
-                           "of the output's shape")
+        raise RuntimeError(f"{name}: the gradient has shape {tuple(gradient.shape)} and the output {array.shape}; give "
+                           "one of the output's shape")
     if create_graph:
         return gradient if isinstance(gradient, Handle) else Op.wrap(gradient)
     return array_of(gradient)
@@ -63,8 +63,8 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
         raise ValueError(f"grad: {len(weights)} grad_outputs for {len(outputs)} outputs; give one an output")
     for position, x in enumerate(inputs):
         if x.node is None:
-            raise RuntimeError(f"grad: input {position} does not require grad; call requires_grad_() on it before it is "
-                               "used")
+            raise RuntimeError(f"grad: input {position} does not require grad; call requires_grad_() on it before it "
+                               "is used")
     seeds = [cotangent("grad", y, weight, create_graph) for y, weight in zip(outputs, weights)]
     found = sweep([y.node for y in outputs], seeds, {x.node for x in inputs},
                   create_graph if retain_graph is None else retain_graph, create_graph)

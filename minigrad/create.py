@@ -68,7 +68,8 @@ def tensor(data, dtype=None, device=None, requires_grad=False):
         array = data
         device = device or (None if isinstance(data, (numpy.ndarray, numpy.generic)) else device_of(data))
     if array.dtype.kind not in _KINDS:
-        raise TypeError(f"tensor: cannot make a tensor of {array.dtype} ({str(data)[:40]!r}); give floats, integers or bools")
+        raise TypeError(f"tensor: cannot make a tensor of {array.dtype} ({str(data)[:40]!r}); give floats, integers or "
+                        "bools")
     module = _place(device)
     array = move(as_array(array), "cpu" if module is numpy else "cuda")
     return _finish(module.array(array, dtype=dtype), requires_grad)
@@ -92,14 +93,16 @@ def as_tensor(data, dtype=None, device=None):
     """`data` as a tensor, sharing its memory where it is an array or tensor of that dtype already."""
     if isinstance(data, Handle):
         return data.to(device=device, dtype=dtype)
-    return from_numpy(data).to(device=device, dtype=dtype) if isinstance(data, numpy.ndarray) else tensor(data, dtype, device)
+    if isinstance(data, numpy.ndarray):
+        return from_numpy(data).to(device=device, dtype=dtype)
+    return tensor(data, dtype, device)
 
 
 def from_numpy(array):
     """A tensor that shares the memory of a NumPy array."""
     if not isinstance(array, numpy.ndarray) or array.dtype.kind not in _KINDS:
-        raise TypeError(f"from_numpy: got {getattr(array, 'dtype', type(array).__name__)}; give a NumPy array of floats, "
-                        "integers or bools")
+        raise TypeError(f"from_numpy: got {getattr(array, 'dtype', type(array).__name__)}; give a NumPy array of "
+                        "floats, integers or bools")
     return Op.wrap(array)
 
 

@@ -20,8 +20,7 @@ from minigrad.backend import as_array, integer_promoted
 from minigrad.modes import mode
 from minigrad.writes import Writes, tick, touch
 
-OUT = -1
-"""In `Op.keep`: the op's own output."""
+OUT = -1  # in `Op.keep`: the op's own output
 
 
 class Handle:
@@ -219,7 +218,7 @@ def sweep(roots, cotangents, targets=None, retain_graph=False, create_graph=Fals
             if have is None:
                 grads[parent] = result
             elif parent in sums and have.dtype == result.dtype:
-                grads[parent] += result  # into an array that the sweep made; not `have += ...`: 0-d results are immutable
+                grads[parent] += result  # an array that the sweep made; not `have += result`: 0-d results are immutable
             else:
                 grads[parent] = have + result
                 if not create_graph:

@@ -16,8 +16,9 @@ class InPlace(Handle):
     def _writable(self, name):
         """The array, declared as about to change; RuntimeError where a graph hangs on it."""
         if self.node is not None and (mode.grad or isinstance(self.node, Op)):
-            raise RuntimeError(f"{name}: this tensor of shape {self.array.shape} carries a graph, which an in-place change "
-                               "would falsify; build a new tensor (where, cat, stack), change a .detach().clone(), or, "
+            raise RuntimeError(f"{name}: this tensor of shape {self.array.shape} carries a graph, which an in-place "
+                               "change would falsify; build a new tensor (where, cat, stack), change a "
+                               ".detach().clone(), or, "
                                "for a parameter, change it inside `with no_grad():`")
         touch(self.array)
         return self.array

@@ -28,7 +28,8 @@ class Flat:
         for p in parameters:
             self.starts.append(self.starts[-1] + p.array.size)
         self.values, self.grads = self.xp.empty(self.starts[-1], dtype), self.xp.empty(self.starts[-1], dtype)
-        self.scratch = self.xp.empty(min(BLOCK, self.starts[-1]) if self.xp.__name__ == "numpy" else self.starts[-1], dtype)
+        block = BLOCK if self.xp.__name__ == "numpy" else self.starts[-1]
+        self.scratch = self.xp.empty(min(block, self.starts[-1]), dtype)
         self.state = {name: self.xp.zeros(self.starts[-1], dtype) for name in slots}
         self.steps = [0] * len(parameters)
         self.cut = {}  # blocks that were cut before
@@ -106,10 +107,11 @@ class Optimizer:
         known = {id(p) for other in self.param_groups for p in other["params"]}
         for i, p in enumerate(params):
             if not isinstance(p, Tensor) or not p.is_leaf:
-                raise TypeError(f"{type(self).__name__}: parameter {i} is {type(p).__name__ if not isinstance(p, Tensor) else p.grad_fn!r}; "
-                                "optimise leaf tensors, such as model.parameters()")
+                what = repr(p.grad_fn) if isinstance(p, Tensor) else type(p).__name__
+                raise TypeError(f"{type(self).__name__}: parameter {i} is {what}; optimise leaf tensors, "
+                                "such as model.parameters()")
             if id(p) in known or any(p is q for q in params[:i]):
-                raise ValueError(f"{type(self).__name__}: parameter {i} of shape {p.shape} is there twice; pass each once")
+                raise ValueError(f"{type(self).__name__}: parameter {i} of shape {p.shape} is there twice; pass one")
         for name in group:
             if name != "params" and name not in self.defaults:
                 raise ValueError(f"{type(self).__name__}: unknown option {name!r}; it takes {', '.join(self.defaults)}")
@@ -131,7 +133,7 @@ class Optimizer:
     def _flat_parts(self, i):
         """The group's parameters as Flats, one a dtype and device, made anew when a parameter got another array."""
         flats = self._flats[i]
-        if flats is not None and all([flat.fits() for flat in flats]):
+        if flats is not None and all(flat.fits() for flat in flats):
             return flats
         group = self.param_groups[i]
         kinds = [(p.array.dtype.str, array_module(p.array).__name__) for p in group["params"]]
@@ -179,7 +181,8 @@ class Optimizer:
                     state[index + offset] = {"step": flat.steps[k], **{
                         name: Op.wrap(flat.view(buffer, k).copy()) for name, buffer in flat.state.items()}}
             count = len(group["params"])
-            groups.append({**{k: v for k, v in group.items() if k != "params"}, "params": list(range(index, index + count))})
+            options = {k: v for k, v in group.items() if k != "params"}
+            groups.append({**options, "params": list(range(index, index + count))})
             index += count
         return {"state": state, "param_groups": groups}
 
@@ -187,18 +190,19 @@ class Optimizer:
         """Go on from a state that `state_dict` gave: everything is checked, then copied."""
         saved, name = state_dict["param_groups"], type(self).__name__
         if [len(g["params"]) for g in saved] != [len(g["params"]) for g in self.param_groups]:
-            raise ValueError(f"{name}: the state has groups of {[len(g['params']) for g in saved]} parameters, the optimiser "
-                             f"{[len(g['params']) for g in self.param_groups]}; make it over the same model")
+            raise ValueError(f"{name}: the state has groups of {[len(g['params']) for g in saved]} parameters, the "
+                             f"optimiser {[len(g['params']) for g in self.param_groups]}; make it over the same model")
         entries = []
         for i, (group, old) in enumerate(zip(self.param_groups, saved)):
             group.update({k: copy.deepcopy(v) for k, v in old.items() if k in self.defaults})
             places = {id(p): (flat, k) for flat in self._flat_parts(i) for k, p in enumerate(flat.parameters)}
-            entries += [(*places[id(p)], state_dict["state"].get(key, {})) for p, key in zip(group["params"], old["params"])]
+            entries += [(*places[id(p)], state_dict["state"].get(key, {}))
+                        for p, key in zip(group["params"], old["params"])]
         for flat, k, entry in entries:
             for slot in flat.state:
                 if slot in entry and tuple(entry[slot].shape) != flat.parameters[k].shape:
-                    raise ValueError(f"{name}: {slot} of parameter {k} has shape {tuple(entry[slot].shape)}, the parameter "
-                                     f"{flat.parameters[k].shape}; make the optimiser over the same model")
+                    raise ValueError(f"{name}: {slot} of parameter {k} has shape {tuple(entry[slot].shape)}, the "
+                                     f"parameter {flat.parameters[k].shape}; make the optimiser over the same model")
         for flat, k, entry in entries:
             flat.steps[k] = int(entry.get("step", bool(entry)))  # PyTorch's SGD counts no steps
             for slot, buffer in flat.state.items():
@@ -227,8 +231,8 @@ class SGD(Optimizer):
 
     def __init__(self, params, lr=1e-3, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False):
         if nesterov and (momentum <= 0 or dampening != 0):
-            raise ValueError(f"SGD: nesterov with momentum={momentum}, dampening={dampening}; it needs momentum above 0 and "
-                             "dampening 0")
+            raise ValueError(f"SGD: nesterov with momentum={momentum}, dampening={dampening}; it needs momentum above "
+                             "0 and dampening 0")
         super().__init__(params, lr=lr, momentum=momentum, dampening=dampening, weight_decay=weight_decay,
                          nesterov=nesterov)
 
@@ -249,7 +253,7 @@ class SGD(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """p -= lr * g / (sqrt(v) + eps), v a running mean of g**2 (Hinton, Neural Networks for Machine Learning, lecture 6)."""
+    """p -= lr * g / (sqrt(v) + eps), v a running mean of g**2 (Hinton 2012, Neural Networks for ML, lecture 6e)."""
 
     def __init__(self, params, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0.0, momentum=0.0, centered=False):
         super().__init__(params, lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum,
@@ -329,8 +333,8 @@ class AdamW(Adam):
 class EMA:
     """A copy of a model whose parameters and floating buffers are running averages: a += (1 - decay) * (now - a).
 
-    `ema.model` is the averaged model, in eval mode. Early on the decay is (1 + n) / (10 + n) where that is less, so that
-    the beginning is forgotten.
+    `ema.model` is the averaged model, in eval mode. Early on the decay is (1 + n) / (10 + n) where that is less, so
+    that the beginning is forgotten.
     """
 
     def __init__(self, model, decay=0.999):

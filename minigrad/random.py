@@ -1,8 +1,8 @@
 """Random numbers: one generator a library, started by `manual_seed`, and streams that are functions of their name.
 
 A stream's numbers depend on (seed, stream, step) alone, through a counter-based generator (Philox 4x64-10; Salmon et
-al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): step 7 can be drawn without steps 0 to 6, so that a resumed
-training sees the noise that an uninterrupted one sees, on either backend.
+al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): step 7 can be drawn without steps 0 to 6, so that a
+resumed training sees the noise that an uninterrupted one sees, on either backend.
 """
 
 import zlib

@@ -34,7 +34,7 @@ class Tensor(Conversions, InPlace):
         """A float32 copy of numbers, or of the given sizes without content, as torch.Tensor has it; see `tensor`."""
         self = object.__new__(cls)
         sized = len(data) != 1 or isinstance(data[0], int)
-        values = numpy.empty(data if data else 0, "f4") if sized else numpy.array(getattr(data[0], "array", data[0]), "f4")
+        values = numpy.empty(data or 0, "f4") if sized else numpy.array(getattr(data[0], "array", data[0]), "f4")
         self.array, self.node, self.grad = values, None, None
         return self
 
@@ -112,7 +112,8 @@ class Tensor(Conversions, InPlace):
         return twin.requires_grad_(self.node is not None)
 
     __add__, __sub__, __mul__, __truediv__, __pow__ = ops.add, ops.sub, ops.mul, ops.div, ops.pow
-    __radd__, __rsub__, __rmul__, __rtruediv__, __rpow__ = map(ops.reflected, (ops.add, ops.sub, ops.mul, ops.div, ops.pow))
+    __radd__, __rsub__, __rmul__ = map(ops.reflected, (ops.add, ops.sub, ops.mul))
+    __rtruediv__, __rpow__ = map(ops.reflected, (ops.div, ops.pow))
     __matmul__, __rmatmul__, __neg__, __abs__ = ops.matmul, ops.reflected(ops.matmul), ops.neg, ops.abs
     __eq__, __ne__, __lt__, __le__, __gt__, __ge__ = ops.eq, ops.ne, ops.lt, ops.le, ops.gt, ops.ge
     __invert__, __and__, __or__, __xor__ = ops.logical_not, ops.logical_and, ops.logical_or, ops.logical_xor

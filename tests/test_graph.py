@@ -175,9 +175,11 @@ def test_training_g_through_a_frozen_d_computes_no_weight_gradient_for_d():
 
 
 @pytest.mark.parametrize("change", [
-    lambda x: x.__setitem__(0, 5.0), lambda x: x.fill_(2.0), lambda x: x.zero_(), lambda x: x.mul_(2), lambda x: x.add_(1),
+    lambda x: x.__setitem__(0, 5.0), lambda x: x.fill_(2.0), lambda x: x.zero_(), lambda x: x.mul_(2),
+    lambda x: x.add_(1),
     lambda x: x.detach().__setitem__(0, 1.0), lambda x: x[1:].zero_(), lambda x: x.reshape(2, 1).copy_(mg.ones(1)),
-    lambda x: x.data.normal_(), lambda x: x.uniform_(), lambda x: x.clamp_(0.0, 0.1), lambda x: x.lerp_(mg.ones(2), 0.5)])
+    lambda x: x.data.normal_(), lambda x: x.uniform_(), lambda x: x.clamp_(0.0, 0.1),
+    lambda x: x.lerp_(mg.ones(2), 0.5)])
 def test_an_in_place_change_of_what_backward_needs_is_caught_through_any_view(change):
     w = leaf(1.0, 2.0)
     x = mg.tensor([3.0, 4.0])

@@ -20,7 +20,8 @@ def calculate_gain(nonlinearity, param=None):
     if nonlinearity == "leaky_relu":
         return math.sqrt(2 / (1 + (0.01 if param is None else param) ** 2))
     if nonlinearity not in GAINS:
-        raise ValueError(f"calculate_gain: unknown nonlinearity {nonlinearity!r}; use leaky_relu or one of {sorted(GAINS)}")
+        raise ValueError(f"calculate_gain: unknown nonlinearity {nonlinearity!r}; use leaky_relu or one of "
+                         f"{sorted(GAINS)}")
     return GAINS[nonlinearity]
 
 
@@ -78,13 +79,13 @@ def _kaiming_std(tensor, a, mode, nonlinearity):
 
 
 def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu"):
-    """Uniform with variance gain**2 / fan (He et al. 2015); `a` is the negative slope of the leaky ReLU that follows."""
+    """Uniform with variance gain**2 / fan (He et al. 2015); `a` is the slope of the leaky ReLU that follows."""
     bound = math.sqrt(3) * _kaiming_std(tensor, a, mode, nonlinearity)
     return uniform_(tensor, -bound, bound)
 
 
 def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu"):
-    """Normal with variance gain**2 / fan (He et al. 2015); `a` is the negative slope of the leaky ReLU that follows."""
+    """Normal with variance gain**2 / fan (He et al. 2015); `a` is the slope of the leaky ReLU that follows."""
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity))
 
 

@@ -37,7 +37,7 @@ class Linear(Module):
 
 
 class Embedding(Module):
-    """A table of vectors: int64 (...) to (..., embedding_dim). weight (num_embeddings, embedding_dim), drawn from N(0, 1)."""
+    """A table of vectors: int64 (...) to (..., embedding_dim). weight (num_embeddings, embedding_dim) of N(0, 1)."""
 
     def __init__(self, num_embeddings, embedding_dim, device=None, dtype=None):
         super().__init__()
@@ -112,7 +112,7 @@ class Sequential(Module):
     def append(self, module, name=None):
         """Add a module at the end; returns the container."""
         if not isinstance(module, Module):
-            raise TypeError(f"{type(self).__name__}: {module!r} is not a Module; wrap functions in a Module of your own")
+            raise TypeError(f"{type(self).__name__}: {module!r} is not a Module; wrap functions in a Module")
         setattr(self, str(len(self)) if name is None else name, module)
         return self
 

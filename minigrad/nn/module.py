@@ -1,4 +1,4 @@
-"""Module: a tree of parameters. What a module holds is what its attributes hold; nothing is registered anywhere else."""
+"""Module: a tree of parameters. What a module holds is what its attributes hold; no other list is kept."""
 
 from minigrad.autograd import array_of
 from minigrad.backend import as_array
@@ -140,8 +140,8 @@ class Module:
                     (("missing", missing if strict else ()), ("unexpected", unexpected if strict else ()),
                      ("wrong shape", shapes)) if names]
         if problems:
-            raise RuntimeError(f"load_state_dict: {type(self).__name__} does not fit: {'; '.join(problems)}; build the same "
-                               "network" + (", or pass strict=False for the names" if missing or unexpected else ""))
+            raise RuntimeError(f"load_state_dict: {type(self).__name__} does not fit: {'; '.join(problems)}; build the "
+                               "same network" + (", or pass strict=False" if missing or unexpected else ""))
         for name, tensor in own.items():
             if name in state_dict:
                 value = array_of(state_dict[name])

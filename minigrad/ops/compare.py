@@ -14,7 +14,7 @@ def plain(name, compute, doc):
             result = compute(*arrays, **options)
         except (ValueError, TypeError) as error:
             given = ", ".join(str(getattr(a, "shape", a)) for a in arrays)
-            raise type(error)(f"{name}: {error}; inputs: {given}; fix: give shapes that broadcast, of one device") from None
+            raise type(error)(f"{name}: {error}; inputs: {given}; fix: give shapes that broadcast") from None
         return Op.wrap(result) if any_handle(inputs) else result
 
     apply.__name__ = apply.__qualname__ = name

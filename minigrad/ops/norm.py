@@ -28,9 +28,10 @@ class Normalize(Op):
         count = 1
         for axis in self.axes:
             count *= x.shape[axis]
-        self.mean = x.sum(self.axes, keepdims=True) * (1.0 / count)
+        self.share = 1.0 / count
+        self.mean = self.average(x)
         y = x - self.mean
-        self.var = xp.square(y).sum(self.axes, keepdims=True) * (1.0 / count)
+        self.var = self.average(xp.square(y))
         self.scale = 1.0 / xp.sqrt(self.var + self.eps)
         y *= self.scale
         if w is None:
@@ -40,6 +41,10 @@ class Normalize(Op):
         if b is not None:
             y += b.reshape(self.shape)
         return y
+
+    def average(self, x):
+        """The mean over the axes, which stay with size 1."""
+        return mean(x, self.axes, True) if isinstance(x, Handle) else x.sum(self.axes, keepdims=True) * self.share
 
     def backward(self, g, x, w=None):
         # The statistics found forward serve while plain arrays flow; for a second derivative they are functions of x.
@@ -57,7 +62,7 @@ class Normalize(Op):
             gw = unbroadcast(g * hat, self.shape).reshape(w.shape)
             gb = unbroadcast(g, self.shape).reshape(w.shape)
         if len(self.parents) == 1 or self.needs[0]:
-            gx = scale * (gy - mean(gy, self.axes, True) - hat * mean(gy * hat, self.axes, True))
+            gx = scale * (gy - self.average(gy) - hat * self.average(gy * hat))
         return (gx, gw, gb)[:len(self.parents)]
 
 

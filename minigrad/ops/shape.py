@@ -12,7 +12,7 @@ AXES = "use axes that the input has"
 
 
 def axes_of(dim, ndim, name=""):
-    """`dim` (None, an axis, a tuple) as a tuple of non-negative axes; one not there or there twice raises, for `name`."""
+    """`dim` (None, an axis, a tuple) as a tuple of axes from 0 on; one not there or there twice raises, for `name`."""
     dims = tuple(range(ndim)) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
     axes = tuple(d + (ndim or 1) if d < 0 else d for d in dims)
     for d, axis in zip(dims, axes):
@@ -294,7 +294,7 @@ def pad(x, pad, mode="constant", value=0.0):
     """
     ndim = len(x.shape)
     if len(pad) % 2 or len(pad) > 2 * ndim:
-        raise ValueError(f"pad: {len(pad)} widths for {ndim} axes; give a (before, after) pair for each of the last axes")
+        raise ValueError(f"pad: {len(pad)} widths for {ndim} axes; give a (before, after) pair an axis, the last first")
     widths = [(0, 0)] * (ndim - len(pad) // 2) + list(zip(pad[::2], pad[1::2]))[::-1]
     for n, (before, after) in zip(x.shape, widths):
         if n + before + after < 0 or before < -n or after < -n:

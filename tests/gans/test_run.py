@@ -34,7 +34,8 @@ def few_digits(monkeypatch, tmp_path):
     monkeypatch.setenv("MINIGRAD_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("gans.judge.EPOCHS", 1)
     digits = {split: synthetic_digits(640, seed) for seed, split in enumerate(("train", "test"))}
-    monkeypatch.setattr(mnist, "load_digits", lambda name, split="train", log=print: (*digits[split], "640 drawn digits"))
+    monkeypatch.setattr(mnist, "load_digits",
+                        lambda name, split="train", log=print: (*digits[split], "640 drawn digits"))
 
 
 def state_of(folder):
@@ -154,8 +155,8 @@ def test_resuming_refuses_other_options_and_a_missing_run(there):
         mnist.demo(["--resume", "--data", "synthetic"])
 
 
-@pytest.mark.parametrize("options, message", [(["--device", "tpu"], "invalid choice: 'tpu'"), (["--steps", "0"], "too small"),
-                                              (["--batch", "x"], "not an integer")])
+@pytest.mark.parametrize("options, message", [(["--device", "tpu"], "invalid choice: 'tpu'"),
+                                              (["--steps", "0"], "too small"), (["--batch", "x"], "not an integer")])
 def test_the_command_line_says_what_is_wrong(options, message, capsys):
     with pytest.raises(SystemExit):
         mnist.demo(options)

@@ -26,8 +26,8 @@ class Case:
 
     `sample(source)` gives (arrays, options); `f(*tensors, **options)` gets float64 tensors for floating arrays, integer
     arrays as they are. `op` is the Op class that it exercises (None: several), `torch` PyTorch's name for f below
-    `torch`, or a function of (torch, *tensors, **options). `order` is how often it can be differentiated: 2, or 1 for an
-    op that must raise at the second. `rtol` is what PyTorch's values are compared with. `edges` tells whether zero-size
+    `torch`, or a function of (torch, *tensors, **options). `order` is how often it can be differentiated: 2, or 1 for
+    an op that must raise at the second. `rtol` is what PyTorch's values are compared with. `edges` tells whether zero-size
     and 0-d inputs make sense beside the drawn options.
     """
 

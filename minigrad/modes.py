@@ -70,3 +70,8 @@ class set_grad_enabled(_Switch):
 
     def _recreate_cm(self):
         return set_grad_enabled(self.value)
+
+
+def set_detect_anomaly(mode_on):
+    """Hunt the first NaN or inf from here on in this thread, or no longer; `detect_anomaly` does so for a block."""
+    mode.anomaly = bool(mode_on)

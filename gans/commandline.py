@@ -3,21 +3,24 @@
 import argparse
 
 
-def parser(name, doc, *, steps, batch=None, **defaults):
+def parser(name, doc, *, steps, batch=None):
     """The parser of `python -m gans.NAME`; the demo adds what is its own. `doc` is the demo's docstring."""
     title, _, rest = doc.partition("\n")
     p = argparse.ArgumentParser(prog=f"python -m gans.{name}", description=title, epilog=rest,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.set_defaults(demo=name)
     p.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto: the GPU if there is one")
-    p.add_argument("--seed", type=_at_least(0), default=defaults.get("seed", 1), help="of weights, noise and data order")
+    p.add_argument("--seed", type=_at_least(0), default=1, help="of weights, noise and data order (1)")
     p.add_argument("--steps", type=_at_least(1), default=steps, help=f"training steps ({steps})")
     if batch is not None:
         p.add_argument("--batch", type=_at_least(1), default=batch, help=f"images a step ({batch})")
     p.add_argument("--out", metavar="DIR", help="the run folder (runs/NAME, runs/NAME-2, ...)")
     p.add_argument("--resume", nargs="?", const="auto", metavar="DIR",
                    help="go on with a run: the demo's latest, or that in DIR")
-    p.add_argument("--check", action="store_true", help="print PASS or FAIL lines for what it should reach; exit 1 on FAIL")
+    p.add_argument("--replay-step", type=_at_least(1), metavar="N",
+                   help="compute step N of that run again from the checkpoint before it, show its losses and gradients, "
+                        "write nothing")
+    p.add_argument("--check", action="store_true", help="PASS or FAIL lines for what it should reach")
     p.add_argument("--anomaly", action="store_true", help="stop at the first NaN or inf and name the line that made it")
     return p
 

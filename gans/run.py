@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import minigrad as mg
+from gans import replay
 from gans.pictures import plot_losses, save_gif, save_png, write_atomically
 from minigrad import autograd, checkpoint
 from minigrad.backend.device import cuda_is_available
@@ -37,9 +38,14 @@ class Run:
 
     def __init__(self, args, *, save_every=None, log_every=10, pictures=60):
         self.args, self.seed, self.log_every = args, args.seed, log_every
-        self.resumed = None
-        if args.resume:
-            self.folder = latest(args.demo) if args.resume == "auto" else Path(args.resume)
+        self.resumed, self.replayed = None, args.replay_step
+        if args.resume or self.replayed:
+            self.folder = Path(args.resume) if args.resume not in (None, "auto") else latest(args.demo)
+        if self.replayed:
+            made, self.resumed = replay.starting_point(self.folder, self.replayed, say)
+            self._match(made.state["config"])
+            args.steps, self.gradients = self.replayed, replay.Gradients()
+        elif args.resume:
             self.resumed = checkpoint.load(self.folder / "checkpoint", log=say)
             self._match(self.resumed.state["config"])
         else:
@@ -54,6 +60,8 @@ class Run:
         self.picture_every = max(1, args.steps // pictures)
         self.start = self.resumed.step if self.resumed else 0
         self.rows, self.parts, self.interrupted, self._order = [], {}, False, None
+        if self.replayed:
+            return
         (self.folder / "samples").mkdir(parents=True, exist_ok=True)
         config = {**self.config(), "python": platform.python_version(), "numpy": np.__version__,
                   "minigrad": mg.__version__, "machine": platform.machine(), "device": str(self.device)}
@@ -66,8 +74,8 @@ class Run:
     def _match(self, saved):
         for name, value in self.config().items():
             if name in saved and saved[name] != value:
-                raise CheckpointError(f"{self.folder}: was made with --{name.replace('_', '-')} {saved[name]}, not {value}; "
-                                      "resume it with the options that it was started with")
+                raise CheckpointError(f"{self.folder}: was made with --{name.replace('_', '-')} {saved[name]}, not "
+                                      f"{value}; resume it with the options that it was started with")
 
     def keep(self, **parts):
         """Name what a checkpoint holds: modules, optimisers, EMAs. When resuming they take their saved state here."""
@@ -76,6 +84,9 @@ class Run:
             for name, part in parts.items():
                 part.load_state_dict(self.resumed.state["parts"][name])
             mg.set_rng_state(self.resumed.state["rng"])
+        if self.replayed:
+            say(f"replaying step {self.replayed} of {self.folder}, computed again from step {self.start + 1} on")
+        elif self.resumed:
             self.rows = [row for row in read_rows(self.folder / "metrics.csv") if row["step"] <= self.start]
             say(f"resuming {self.folder} after step {self.start}")
 
@@ -88,19 +99,27 @@ class Run:
         checkpoint.save(self.folder / "checkpoint", state, step=step)
 
     def steps(self):
-        """The steps still to do, 1 for the first. Saves on the way, and on Ctrl-C at the end of the step, then exits 130."""
+        """The steps still to do, 1 for the first. Saves on the way; on Ctrl-C too, at the step's end, and exits 130."""
         from tqdm import tqdm
 
         before = signal.getsignal(signal.SIGINT) if on_main_thread() else None
         if before is not None:
             signal.signal(signal.SIGINT, self._interrupt)
-        bar = tqdm(total=self.args.steps, initial=self.start, unit="step", disable=not sys.stderr.isatty(), mininterval=0.5)
+        bar = tqdm(total=self.args.steps, initial=self.start, unit="step", mininterval=0.5,
+                   disable=not sys.stderr.isatty())
         began = time.perf_counter()
         try:
             with autograd.detect_anomaly() if self.args.anomaly else mg.enable_grad():
                 for step in range(self.start + 1, self.args.steps + 1):
+                    if step == self.replayed:
+                        self.gradients.watch(self.parts)
                     yield step
                     bar.update()
+                    if self.replayed:
+                        if step == self.replayed:
+                            bar.close()
+                            raise SystemExit(self._show_replay())
+                        continue
                     if self.interrupted or step % self.save_every == 0 or step == self.args.steps:
                         self.save(step)
                     if self.interrupted:
@@ -114,20 +133,28 @@ class Run:
                 signal.signal(signal.SIGINT, before)
             self.seconds = time.perf_counter() - began
 
+    def _show_replay(self):
+        """Print the replayed step's losses and gradients; the exit status is 1 if it differs from the run's."""
+        say("losses: " + "  ".join(f"{name} {value:.9g}" for name, value in self.rows[-1].items() if name != "step"))
+        lines, same = replay.compare(self.folder, self.replayed, self.rows, read_rows(self.folder / "metrics.csv"), self.parts)
+        for line in [*lines, *self.gradients.table(self.parts)]:
+            say(line)
+        return 0 if same else 1
+
     def _interrupt(self, *_):
-        if self.interrupted:  # the second time: now
+        if self.interrupted or self.replayed:  # the second time, or nothing to save: now
             raise KeyboardInterrupt
         self.interrupted = True
 
     def log(self, step, **values):
         """Note the losses of a step; every `log_every`th is kept. A loss that is no number ends the run by name."""
-        if step % self.log_every and step != 1:
+        if step % self.log_every and step not in (1, self.replayed):
             return
         row = {"step": step, **{name: float(value) for name, value in values.items()}}
         for name, value in row.items():
             if not math.isfinite(value):
-                raise MinigradError(f"step {step}: the loss {name} became {value}; the run in {self.folder} stops here. "
-                                    f"--resume {self.folder} --anomaly names the line that makes it")
+                raise MinigradError(f"step {step}: the loss {name} became {value}; the run in {self.folder} stops "
+                                    f"here. --resume {self.folder} --anomaly names the line that makes it")
         self.rows.append(row)
 
     def write_metrics(self):
@@ -147,7 +174,7 @@ class Run:
 
     def picture_due(self, step):
         """Whether the step's samples belong in samples/ and in the GIF."""
-        return step == 1 or step % self.picture_every == 0 or step == self.args.steps
+        return not self.replayed and (step == 1 or step % self.picture_every == 0 or step == self.args.steps)
 
     def picture(self, step, image):
         """Keep a picture (H, W) or (H, W, 3), uint8, of the samples after a step."""
@@ -158,7 +185,7 @@ class Run:
         return mg.tensor(stream(self.seed, name, step).standard_normal(shape, np.float32), device=self.device)
 
     def batch_order(self, step, n, batch):
-        """The indices (batch,) of a step's images out of n: each epoch in an order of its own, the odd rest left out."""
+        """The indices (batch,) of a step's images out of n: each epoch in an order of its own, the rest left out."""
         if batch > n:
             raise MinigradError(f"--batch {batch} is more than the {n} images there are; use {n} or fewer")
         epoch, k = divmod(step - 1, n // batch)
@@ -203,7 +230,8 @@ def fresh_folder(demo, out):
     if out is not None:
         folder = Path(out)
         if (folder / "config.json").exists():
-            raise MinigradError(f"{folder}: holds a run already; --resume {folder} goes on with it, or name another folder")
+            raise MinigradError(f"{folder}: holds a run already; --resume {folder} goes on with it, or name another "
+                                "folder")
         return folder
     base = Path("runs")
     n = 1
@@ -214,10 +242,11 @@ def fresh_folder(demo, out):
 
 def latest(demo):
     """The run folder of the demo that was saved last."""
-    folders = [f for f in Path("runs").glob(f"{demo}*") if f.name.partition("-")[0] == demo and (f / "checkpoint").is_dir()]
+    folders = [folder for folder in Path("runs").glob(f"{demo}*")
+               if folder.name.partition("-")[0] == demo and (folder / "checkpoint").is_dir()]
     if not folders:
-        raise CheckpointError(f"runs/{demo}: no run of this demo has a checkpoint here; start one without --resume, or name "
-                              "its folder")
+        raise CheckpointError(f"runs/{demo}: no run of this demo has a checkpoint here; start one without --resume, or "
+                              "name its folder")
     return max(folders, key=lambda f: (f / "checkpoint").stat().st_mtime)
 
 
@@ -240,10 +269,10 @@ def main(demo):
     """Run a demo's `main`: its own errors become one line and exit status 2, a full disk or a missing file too."""
     try:
         status = demo()
-    except (MinigradError, OSError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        status = 2
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
+    except (MinigradError, OSError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        status = 2
     raise SystemExit(status)

@@ -24,11 +24,11 @@ AWAITED = ()  # modules whose ops may lack a case for now, such as "minigrad.ops
 class Case:
     """One way to call an op: how to draw its inputs and what to compare it with.
 
-    `sample(source)` gives (arrays, options); `f(*tensors, **options)` gets float64 tensors for floating arrays, integer
-    arrays as they are. `op` is the Op class that it exercises (None: several), `torch` PyTorch's name for f below
-    `torch`, or a function of (torch, *tensors, **options). `order` is how often it can be differentiated: 2, or 1 for
-    an op that must raise at the second. `rtol` is what PyTorch's values are compared with. `edges` tells whether zero-size
-    and 0-d inputs make sense beside the drawn options.
+    `sample(source)` gives (arrays, options); `f(*tensors, **options)` gets float64 tensors for floating arrays,
+    integer arrays as they are. `op` is the Op class that it exercises (None: several), `torch` PyTorch's name for f
+    below `torch`, or a function of (torch, *tensors, **options). `order` is how often it can be differentiated: 2, or
+    1 for an op that must raise at the second. `rtol` is what PyTorch's values are compared with. `edges` tells
+    whether zero-size and 0-d inputs make sense beside the drawn options.
     """
 
     name: str

@@ -72,16 +72,12 @@ def _run(work, parts):
             return [work(parts[0]), *(other.result() for other in others)]
         finally:
             for other in others:  # also after an error: the caller's arrays are in use until all are done
-                other.exception()
+                other.cancel() or other.exception()
 
 
-def _shares(count, rows, values, work):
-    """The batch cut into blocks of images (slices), and the blocks dealt out in runs, one run a thread."""
-    if count * work < SMALL or _threads.blas is None:
-        return [[slice(0, count)]]
-    threads = min(_threads.count, count)
-    step = max(ROWS // rows, CACHED // values, 1)
-    return [_cut(count * i // threads, count * (i + 1) // threads, step) for i in range(threads)]
+def _step(count, rows, values):
+    """How many of `count` images make a block."""
+    return min(max(ROWS // rows, CACHED // values, 1), -(-count // _threads.count))
 
 
 def _cut(start, end, step):
@@ -91,27 +87,56 @@ def _cut(start, end, step):
     return [slice(i, j) for i, j in zip(bounds, bounds[1:])]
 
 
-def for_blocks(part, count, rows, values, work):
-    """Call part(slice) for slices that cover range(count), on several threads.
+def _alone(count, work):
+    """Whether a loop of so little work stays in its thread; so does any whose matrix products use threads anyway."""
+    return count * work < SMALL or _threads.blas is None
 
-    In `part` each of the `count` images takes `rows` rows of matrices, `values` values of memory and `work` operations.
+
+def for_blocks(part, count, rows, values, work):
+    """Call part(slice) for slices that cover range(count), on several threads, each taking the next as it gets to it.
+
+    In `part` each of the `count` images takes `rows` rows of matrices, `values` values of memory, `work` operations.
     """
-    def run(blocks):
+    if _alone(count, work):
+        part(slice(0, count))
+        return
+    blocks = iter(_cut(0, count, _step(count, rows, values)))
+
+    def run(_):
         for block in blocks:
             part(block)
 
-    _run(run, _shares(count, rows, values, work))
+    with _threads:
+        others = [_threads.pool.submit(run, None) for _ in range(_threads.count - 1)]
+        try:
+            run(None)
+        finally:
+            failed = [error for other in others if not other.cancel() and (error := other.exception())]
+        if failed:
+            raise failed[0]
 
 
 def sum_blocks(part, count, rows, values, work):
-    """The sum of part(slice), arrays of one shape, over slices that cover range(count); see `for_blocks`."""
+    """The sum of part(slice), new arrays of one shape, over slices that cover range(count); see `for_blocks`.
+
+    Which slices there are, and in which order they are added, depends on the number of threads only.
+    """
+    if _alone(count, work):
+        return part(slice(0, count))
+
     def run(blocks):
         total = part(blocks[0])
         for block in blocks[1:]:
             total += part(block)
         return total
 
-    total, *others = _run(run, _shares(count, rows, values, work))
-    for other in others:
-        total += other
+    threads, step = min(_threads.count, count), _step(count, rows, values)
+    total, *others = _run(run, [_cut(count * i // threads, count * (i + 1) // threads, step) for i in range(threads)])
+    flat, others = total.reshape(-1), [other.reshape(-1) for other in others]
+
+    def add(i):
+        for other in others:
+            flat[i] += other[i]
+
+    for_blocks(add, flat.size, 1, 2, 4)
     return total

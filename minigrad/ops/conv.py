@@ -125,7 +125,12 @@ class Windows:
     def gather_weight(self, u, out):
         """(1, O, kh * kw * C) into out (O, C, kh, kw)."""
         o, c, kh, kw = out.shape
-        out.transpose(0, 2, 3, 1)[...] = u.reshape(o, kh, kw, c)
+        u, out = u.reshape(o, kh, kw, c), out.transpose(0, 2, 3, 1)
+
+        def part(i):
+            out[i] = u[i]
+
+        backend_of(u).for_blocks(part, o, 1, 2 * u[0].size, 2 * u[0].size)
 
     def spread_output(self, y):
         """(N, O, OH, OW) as (1, N * OH * OW, O): a view where memory is channels-last."""

@@ -80,7 +80,7 @@ class BatchNormalize(Normalize):
 
     def blocks(self, function, part, x):
         """`function` (for_blocks or sum_blocks of x's backend) over the pixels of x."""
-        return getattr(backend_of(x), function)(part, x.size // x.shape[1], 1, 8 * x.shape[1], 8 * x.shape[1])
+        return getattr(backend_of(x), function)(part, x.size // x.shape[1], 1, 2 * x.shape[1], 8 * x.shape[1])
 
     def forward(self, x, w, b):
         xp, rows = array_module(x), pixels(x)

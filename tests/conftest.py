@@ -1,0 +1,135 @@
+"""What the campaigns of docs/reliability.md share: figures that are printed at the end, poisoned memory, limits.
+
+MINIGRAD_POISON=1 runs whatever is tested with NaN in all memory that NumPy hands out uninitialised.
+"""
+
+import contextlib
+import functools
+import os
+import sys
+import time
+
+import numpy as np
+import pytest
+
+GROWTH = 256 * 2**20  # bytes by which a refusal may let the resident memory grow
+HANG = 2.0  # seconds that a reader may take for a small file
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_written = None  # while watched: the paths that Python opened for writing, made, moved or linked
+
+
+def pytest_configure(config):
+    if os.environ.get("MINIGRAD_POISON") == "1":
+        poison = poisoned_memory()
+        poison.__enter__()
+        config.add_cleanup(functools.partial(poison.__exit__, None, None, None))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print what the tests recorded as figures: record_property("figure", text)."""
+    figures = [text for reports in terminalreporter.stats.values() for report in reports
+               for name, text in getattr(report, "user_properties", ()) if name == "figure" and report.when == "call"]
+    if figures:
+        terminalreporter.section("figures")
+        for text in figures:
+            terminalreporter.write_line(text)
+
+
+@contextlib.contextmanager
+def poisoned_memory():
+    """Inside, numpy.empty and numpy.empty_like fill what they return: NaN, the largest integer, True."""
+    before = np.empty, np.empty_like
+
+    def filling(make):
+        @functools.wraps(make)
+        def made(*arguments, **options):
+            array = make(*arguments, **options)
+            if isinstance(array, np.ndarray) and array.dtype.kind in "fciub":
+                array.fill(np.nan if array.dtype.kind in "fc" else np.iinfo(array.dtype).max if array.dtype.kind in "iu" else True)
+            return array
+
+        return made
+
+    np.empty, np.empty_like = map(filling, before)
+    try:
+        yield
+    finally:
+        np.empty, np.empty_like = before
+
+
+@pytest.fixture
+def poisoned():
+    """A context manager: uninitialised memory is NaN inside."""
+    return poisoned_memory
+
+
+class Stopwatch:
+    """Used as `with timed:` around each reading of a mutant; `slowest` is in seconds."""
+
+    def __init__(self):
+        self.slowest, self.count = 0.0, 0
+
+    def __enter__(self):
+        self.start = time.perf_counter()
+
+    def __exit__(self, *_):
+        took = time.perf_counter() - self.start
+        self.slowest, self.count = max(self.slowest, took), self.count + 1
+        assert took < HANG, f"number {self.count} took {took:.1f} s"
+
+
+@pytest.fixture
+def timed():
+    """A Stopwatch that fails what takes longer than HANG."""
+    return Stopwatch()
+
+
+def _watch(event, arguments):
+    if _written is None:
+        return
+    if event == "open":
+        path, mode, flags = arguments
+        if isinstance(path, (str, bytes)) and (set(mode or "") & set("wax+") or flags & _WRITING):
+            _written.append(path)
+    elif event in ("os.mkdir", "os.rename", "os.link", "os.symlink", "os.truncate"):
+        _written.extend(path for path in arguments[:2] if isinstance(path, (str, bytes)))
+
+
+@functools.cache
+def _watching():
+    sys.addaudithook(_watch)  # there is no taking it off again
+
+
+def _resident(line):
+    """A figure of this process's memory in bytes, from /proc."""
+    with open("/proc/self/status") as file:
+        return next(int(text.split()[1]) * 1024 for text in file if text.startswith(line))
+
+
+@pytest.fixture
+def contained(tmp_path, record_property):
+    """A context manager: inside, nothing may be written outside of tmp_path, and memory may not grow beyond GROWTH."""
+    @contextlib.contextmanager
+    def watch(what):
+        global _written
+        _watching()
+        neighbours, linux = sorted(tmp_path.parent.iterdir()), os.path.exists("/proc/self/clear_refs")
+        if linux:
+            with open("/proc/self/clear_refs", "w") as file:
+                file.write("5")  # the peak starts anew
+            before = _resident("VmRSS")
+        _written = written = []
+        try:
+            yield
+        finally:
+            _written = None
+        outside = [os.fsdecode(path) for path in written
+                   if not os.path.realpath(os.fsdecode(path)).startswith(os.path.realpath(tmp_path) + os.sep)]
+        assert not outside, f"{what}: written outside: {outside}"
+        assert sorted(tmp_path.parent.iterdir()) == neighbours
+        if linux:
+            grown = _resident("VmHWM") - before
+            record_property("grown", grown)
+            assert grown < GROWTH, f"{what}: memory grew by {grown:,} bytes"
+
+    return watch

@@ -19,6 +19,7 @@ from PIL import Image
 from minigrad.data.hdf5 import ImageSet, create_layout, read_layout
 from minigrad.data.idx import read_idx
 from minigrad.data.images import build
+from minigrad.data.npy import read_npy
 from minigrad.errors import DataError
 
 MUTANTS = int(os.environ.get("MINIGRAD_FUZZ", 200))
@@ -157,12 +158,13 @@ EVIL_SETS = {
 
 
 @pytest.mark.parametrize("make, says", EVIL_SETS.values(), ids=EVIL_SETS)
-def test_an_evil_hdf5_file_is_refused(tmp_path, make, says):
+def test_an_evil_hdf5_file_is_refused(tmp_path, make, says, contained):
     path = tmp_path / "evil.h5"
     good_set(path)
     with h5py.File(path, "r+", libver="v110") as file:
         make(file, path)
-    refused(says, path)
+    with contained("HDF5"):
+        refused(says, path)
 
 
 def refused(says, path):
@@ -253,10 +255,10 @@ EVIL_ZIPS = {
 
 
 @pytest.mark.parametrize("make, says", EVIL_ZIPS.values(), ids=EVIL_ZIPS)
-def test_an_evil_zip_is_refused(tmp_path, make, says):
+def test_an_evil_zip_is_refused(tmp_path, make, says, contained):
     with zipfile.ZipFile(tmp_path / "evil.zip", "w") as file:
         make(file)
-    with pytest.raises(DataError, match=says) as caught:
+    with contained("zip"), pytest.raises(DataError, match=says) as caught:
         build(tmp_path / "a.h5", tmp_path / "evil.zip")
     assert "evil.zip" in str(caught.value) and not (tmp_path / "a.h5").exists()
     assert not (tmp_path.parent / "b.png").exists()
@@ -296,6 +298,93 @@ def zipped(content, name="a.png"):
     return file.getvalue()
 
 
+def npy(header, content=b"", version=(1, 0), length=None):
+    """An evil npy file."""
+    text = header if isinstance(header, bytes) else repr(header).encode()
+    width = 2 if version == (1, 0) else 4
+    return b"\x93NUMPY" + bytes(version) + (len(text) if length is None else length).to_bytes(width, "little") + text + content
+
+
+def form(descr="<f4", fortran_order=False, shape=(2,), **more):
+    return {"descr": descr, "fortran_order": fortran_order, "shape": shape, **more}
+
+
+def pickled(array):
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=True)
+    return file.getvalue()
+
+
+EVIL_ARRAYS = {
+    "nothing": (b"", "ends 8 bytes early"),
+    "another format": (b"PK\3\4 and no more", "is no npy file"),
+    "a version to come": (npy(form(), bytes(8), (9, 0)), "is no npy file"),
+    "a pickle": (pickled(np.array([{1: 2}], object)), "nothing is ever unpickled"),
+    "text": (pickled(np.array(["a"])), "not plain numbers"),
+    "dates": (pickled(np.array(["2000-01-01"], "M8[D]")), "not plain numbers"),
+    "complex numbers": (pickled(np.array([1j])), "not plain numbers"),
+    "records": (pickled(np.zeros(2, [("a", "f4")])), "not plain numbers"),
+    "a dtype of a dict": (npy(form({"names": []}), bytes(8)), "not plain numbers"),
+    "a dtype that is empty": (npy(form(""), bytes(8)), "not plain numbers"),
+    "a bomb of a shape": (npy(form(shape=(2**40, 2**20))), "above the limit"),
+    "a shape below the limit that is not there": (npy(form(shape=(2**29,))), "declares shape .* and has 0"),
+    "a shape that no array can have": (npy(form(shape=(0, 2**61, 2**61))), "no array can have"),
+    "a negative side": (npy(form(shape=(-1,))), "declares the shape"),
+    "a side beyond 64 bits": (npy(form(shape=(0, 2**64))), "declares the shape"),
+    "a side of True": (npy(form(shape=(True,)), bytes(4)), "declares the shape"),
+    "a side of 1.0": (npy(form(shape=(1.0,)), bytes(4)), "declares the shape"),
+    "too many sides": (npy(form(shape=(1,) * 33), bytes(4)), "declares the shape"),
+    "a shape that is a list": (npy(form(shape=[2]), bytes(8)), "header is damaged"),
+    "an order of 1": (npy(form(fortran_order=1), bytes(8)), "header is damaged"),
+    "an entry too many": (npy(form(more=1), bytes(8)), "header is damaged"),
+    "a header that is a list": (npy([1], bytes(8)), "header is damaged"),
+    "a header that is code": (npy(b"__import__('os').abort()", bytes(8)), "header is damaged"),
+    "a header that multiplies": (npy(b"{'descr': '<f4' * 10**9}", bytes(8)), "header is damaged"),
+    "a header too deep": (npy(b"(" * 8000, bytes(8)), "header is damaged"),
+    "a header of signs": (npy(b"-" * 8000 + b"1", bytes(8)), "header is damaged"),
+    "a number of 8,000 digits": (npy(b"{'descr': " + b"1" * 8000 + b"}", bytes(8)), "header is damaged"),
+    "a header that is no UTF-8": (npy(b"\xff\xfe", bytes(8)), "header is damaged"),
+    "a header that the file lacks": (npy(form(), length=8000), "ends .* bytes early"),
+    "a header of 4 GB": (npy(form(), version=(2, 0), length=2**32 - 1), "above the limit"),
+    "a byte too few": (npy(form(), bytes(7)), "8 bytes, and has 7"),
+    "a byte too many": (npy(form(), bytes(9)), "8 bytes, and has 9"),
+    "bools that are none": (npy(form("|b1"), b"\1\2"), "holds 2"),
+}
+
+
+@pytest.mark.parametrize("content, says", EVIL_ARRAYS.values(), ids=EVIL_ARRAYS)
+def test_an_evil_npy_file_is_refused(tmp_path, content, says, contained):
+    path = tmp_path / "evil.npy"
+    path.write_bytes(content)
+    with contained("npy"), pytest.raises(DataError, match=says) as caught:
+        read_npy(path)
+    assert str(path) in str(caught.value) and len(str(caught.value)) < len(str(path)) + 250
+
+
+@pytest.mark.parametrize("array", [np.arange(6, dtype=">i4").reshape(2, 3), np.float16([[1, 2], [3, 4]]).T, np.array(True),
+                                   np.zeros((3, 0)), np.uint8([1, 2])], ids=lambda a: a.dtype.str)
+def test_what_numpy_saves_is_read(tmp_path, array):
+    for version in ((1, 0), (2, 0), (3, 0)):
+        with open(tmp_path / "a.npy", "wb") as file:
+            np.lib.format.write_array(file, array, version)
+        found = read_npy(tmp_path / "a.npy")
+        np.testing.assert_array_equal(found, array)
+        assert found.dtype == array.dtype.newbyteorder("=") and found.dtype.isnative
+
+
+def test_the_limit_of_a_npy_file_is_the_callers(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros(10))
+    with pytest.raises(DataError, match="80 bytes, above the limit of 79; pass a larger limit="):
+        read_npy(tmp_path / "a.npy", limit=79)
+
+
+def test_the_evil_files_are_many(record_property):
+    counts = {"HDF5": len(EVIL_SETS), "zip": len(EVIL_ZIPS), "npy": len(EVIL_ARRAYS)}
+    record_property("figure", f"row 10: evil files {counts}, each refused, memory grew by less than 256 MiB, nothing written "
+                    "outside")
+    assert sum(counts.values()) >= 12
+
+
 def mutants(content):
     """MUTANTS variations: bytes changed, runs cut out, doubled or zeroed, the end cut off. Always the same ones."""
     random = np.random.default_rng(zlib.crc32(content))
@@ -324,41 +413,67 @@ IDX_SEEDS = {"plain": (IDX, bytes), "gzip": (gzip.compress(IDX), bytes), "in who
 
 
 @pytest.mark.parametrize("seed, wrap", IDX_SEEDS.values(), ids=IDX_SEEDS)
-def test_only_data_errors_come_out_of_a_mutant_idx_file(tmp_path, seed, wrap):
+def test_only_data_errors_come_out_of_a_mutant_idx_file(tmp_path, seed, wrap, timed, record_property):
     path, refusals = tmp_path / "a.idx", 0
     for mutant in mutants(seed):
         path.write_bytes(wrap(mutant))
         try:
-            assert isinstance(read_idx(path, limit=2**20), np.ndarray)
+            with timed:
+                assert isinstance(read_idx(path, limit=2**20), np.ndarray)
         except DataError as error:
             assert str(path) in str(error)
             refusals += 1
+    told("idx" if wrap is bytes and seed is IDX else "idx.gz", refusals, timed, record_property)
+
+
+ARRAYS = {"1-d": pickled(np.arange(20, dtype="f4")), "by column": pickled(np.arange(12).reshape(3, 4).T),
+          "a header alone": npy(form("<f8", False, (0, 3)))}
+
+
+@pytest.mark.parametrize("seed", ARRAYS.values(), ids=ARRAYS)
+def test_only_data_errors_come_out_of_a_mutant_npy_file(tmp_path, seed, timed, record_property):
+    path, refusals = tmp_path / "a.npy", 0
+    for mutant in mutants(seed):
+        path.write_bytes(mutant)
+        try:
+            with timed:
+                assert isinstance(read_npy(path, limit=2**20), np.ndarray)
+        except DataError as error:
+            assert str(path) in str(error)
+            refusals += 1
+    told("npy", refusals, timed, record_property)
+
+
+def told(kind, refusals, timed, record_property):
     assert refusals > MUTANTS / 10
+    record_property("figure", f"row 9: {timed.count:,} mutants of {kind}: {refusals:,} refused by DataError, the others read, "
+                    f"slowest {timed.slowest:.3f} s")
 
 
-def test_only_data_errors_come_out_of_a_mutant_hdf5_file(tmp_path):
+def test_only_data_errors_come_out_of_a_mutant_hdf5_file(tmp_path, timed, record_property):
     path, refusals = tmp_path / "a.h5", 0
     for mutant in mutants(good_set(path)):
         path.write_bytes(mutant)
         try:
-            with ImageSet(path) as images:
+            with timed, ImageSet(path) as images:
                 assert images[:].shape == images.shape and len(images.names) == len(images)
         except DataError as error:
             assert str(path) in str(error) and "\n" not in str(error)
             refusals += 1
-    assert refusals > MUTANTS / 10
+    told("HDF5", refusals, timed, record_property)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "WEBP", "zip"])
-def test_only_data_errors_come_out_of_a_mutant_image_in_a_zip(tmp_path, kind, monkeypatch):
+def test_only_data_errors_come_out_of_a_mutant_image_in_a_zip(tmp_path, kind, monkeypatch, timed, record_property):
     monkeypatch.setattr(os, "fsync", lambda _: None)  # most of the time of a build this small
     source, refusals = tmp_path / "a.zip", 0
     seed = zipped(encoded("PNG")) if kind == "zip" else encoded(kind)
     for mutant in mutants(seed):
         source.write_bytes(mutant if kind == "zip" else zipped(mutant))
         try:
-            build(tmp_path / "a.h5", source, size=(4, 4), overwrite=True)
+            with timed:
+                build(tmp_path / "a.h5", source, size=(4, 4), overwrite=True)
         except DataError as error:
             assert str(source) in str(error)
             refusals += 1
-    assert refusals > MUTANTS / 10
+    told(kind, refusals, timed, record_property)

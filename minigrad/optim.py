@@ -14,7 +14,7 @@ from minigrad.nn.module import forget_grad
 from minigrad.tensor import Tensor
 from minigrad.writes import touch
 
-BLOCK = 1 << 15  # elements: five float32 operands of a block take 640 KiB, inside a core's L2 cache
+BLOCK = 1 << 17  # elements: half a megabyte an operand; more loses the cache, less or threads pay more for their calls
 
 
 class Flat:

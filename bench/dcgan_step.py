@@ -3,11 +3,11 @@
   python -m bench.dcgan_step [--cases dcgan-64 mnist-conv] [--rounds 9] [--threads 2]
 
 dcgan-64 is pytorch/examples' dcgan (nz 100, ngf = ndf = 64, 64x64 RGB, batch 32), mnist-conv a GAN of 32 and 64
-channels on 28x28 (batch 64). A step trains D on real images, D on detached fakes, then G through D, whose parameters want no
-gradient meanwhile; each with Adam. The two libraries run in processes of their own, with the same weights and the same
-number of threads; their losses must agree before anything is timed. Then they take turns, and the figure is the
-median of the turns' ratios. Peak memory is the process's largest resident set, and, beside it, what training added to
-the imported library.
+channels on 28x28 (batch 64). A step trains D on real images, D on detached fakes, then G through D, whose parameters
+want no gradient meanwhile; each with Adam. The two libraries run in processes of their own, with the same weights and
+the same number of threads; their losses must agree before anything is timed. Then they take turns, and the figure is
+the median of the turns' ratios. Peak memory is the process's largest resident set, and, beside it, what training
+added to the imported library.
 """
 
 import argparse

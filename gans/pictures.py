@@ -1,5 +1,6 @@
 """What a run looks like: grids of samples, the training as a GIF, the losses as a plot. All written atomically."""
 
+import glob
 import os
 from pathlib import Path
 
@@ -7,14 +8,21 @@ import numpy as np
 
 
 def write_atomically(path, write):
-    """Call `write(temporary path)`, then put the result in place, so that no half-written file is ever seen."""
+    """Call `write(temporary path)`, then put the result in place, so that no half-written file is ever seen.
+
+    What a killed process left of the same file goes first. An OSError names the path, whoever raised it.
+    """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
+        for stray in path.parent.glob(f".{glob.escape(path.stem)}.*{path.suffix}"):
+            stray.unlink(missing_ok=True)
         write(temporary)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
         raise
     return path
 

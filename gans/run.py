@@ -207,7 +207,10 @@ class Run:
 
 def say(line):
     """A line for the reader, at once."""
-    print(line, flush=True)
+    try:
+        print(line, flush=True)
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, "standard output") from error
 
 
 def report_paths(paths, following):

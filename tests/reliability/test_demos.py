@@ -1,0 +1,297 @@
+"""What no fault of the machine may cost a demo: its determinism, its last save, a plain word about what is wrong.
+
+MINIGRAD_KILLS is the number of kill -9 in the quick form (2 if it is not set); -m slow has 40 of one demo, 30 of another.
+"""
+
+import importlib
+import mmap
+import os
+import random
+import shutil
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gans import mnist, pattern1010, replay
+from gans.__main__ import DEMOS
+from minigrad import checkpoint
+
+HOME = str(Path(replay.__file__).parents[1])
+DRIVER = textwrap.dedent("""
+    # A demo, on few random images instead of digits, that tells through a mapped file which step it is at, whether it saves.
+    import importlib, mmap, os, sys
+    import numpy as np
+    from gans import judge, mnist, run
+
+    note, name, *options = sys.argv[1:]
+    images = np.random.default_rng(0).integers(0, 256, (640, 28, 28), np.uint8)
+    mnist.load_digits = lambda data, split="train", log=print: (images, np.arange(640) % 10, "640 random images")
+    judge.EPOCHS = 1
+    if note != "-":
+        with open(note, "r+b") as file:
+            told = mmap.mmap(file.fileno(), 16)
+        save, steps = run.Run.save, run.Run.steps
+
+        def watched_save(self, step):
+            told[8:] = (1).to_bytes(8, "little")
+            save(self, step)
+            told[8:] = bytes(8)
+
+        def watched_steps(self):
+            for step in steps(self):
+                told[:8] = step.to_bytes(8, "little")
+                yield step
+
+        run.Run.save, run.Run.steps = watched_save, watched_steps
+    limit = os.environ.get("LIMIT")
+    demo = importlib.import_module(f"gans.{name}").demo
+    if limit:
+        import resource
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
+    run.main(lambda: demo(options))
+""")
+KILLED = {"pattern1010": (["--steps", "3000"], 1000), "mnist": (["--steps", "60", "--batch", "16"], 3)}  # options, save interval
+
+
+@pytest.fixture
+def environment(tmp_path):
+    os.makedirs(tmp_path / "cache", exist_ok=True)
+    return {**os.environ, "PYTHONPATH": HOME, "MINIGRAD_CACHE": str(tmp_path / "cache"),
+            "MPLCONFIGDIR": str(tmp_path / "cache")}
+
+
+def command(*arguments):
+    return [sys.executable, "-c", DRIVER, *map(str, arguments)]
+
+
+def ended(folder):
+    """(SHA-256 of all that was trained, metrics.csv) of a finished run."""
+    return replay.digest(checkpoint.load(folder / "checkpoint").state["parts"]), (folder / "metrics.csv").read_bytes()
+
+
+def hidden(folder):
+    """Files that are not there for the user."""
+    return [str(path) for path in folder.rglob("*") if path.name.startswith(".") or path.name.endswith(".tmp")]
+
+
+# The same numbers every time
+
+
+OPTIONS = {"mnist": [["--recipe", "steady"], ["--recipe", "book"], ["--from-the-start"]]}
+EVERY = [(name, options) for name in DEMOS for options in OPTIONS.get(name, [[]])]
+
+
+@pytest.mark.parametrize("name, options", EVERY, ids=[" ".join([name, *options]) for name, options in EVERY])
+def test_a_demo_trains_to_the_same_bits_every_time(tmp_path, monkeypatch, name, options):
+    images = np.random.default_rng(0).integers(0, 256, (640, 28, 28), np.uint8)
+    monkeypatch.setattr(mnist, "load_digits", lambda *_, **__: (images, np.arange(640) % 10, "640 random images"))
+    monkeypatch.setattr("gans.run.Run.finish", lambda *_: sys.exit(0))  # what comes after the training
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # most of the time of a run this short
+    small = ["--batch", "4"] if name == "mnist" else []
+    for k in range(2):
+        with pytest.raises(SystemExit):
+            importlib.import_module(f"gans.{name}").demo([*options, *small, "--steps", "20", "--out", str(tmp_path / str(k))])
+    assert ended(tmp_path / "0") == ended(tmp_path / "1")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name, options", EVERY, ids=[" ".join([name, *options]) for name, options in EVERY])
+def test_three_runs_of_200_steps_end_with_the_same_digest(tmp_path, environment, record_property, name, options):
+    digests = set()
+    for k in range(3):
+        subprocess.run(command("-", name, *options, "--steps", 200, "--out", tmp_path / str(k)), check=True,
+                       env={**environment, "PYTHONHASHSEED": str(k)}, stdout=subprocess.DEVNULL)
+        digests.add(ended(tmp_path / str(k)))
+    assert len(digests) == 1
+    record_property("figure", f"row 5: 3 runs of 200 steps of gans.{' '.join([name, *options])}: SHA-256 "
+                    f"{digests.pop()[0][:16]} each")
+
+
+# Kills
+
+
+def killed_run(folder, environment, name, told, rng, inside):
+    """Start or resume the run in `folder`, and kill it at a random instant, or in a save; (step, whether in a save) or None.
+
+    None: it came to its end before.
+    """
+    options = KILLED[name][0]
+    saved = (folder / "checkpoint").is_dir() and any((folder / "checkpoint").glob("*.json"))
+    if not saved:
+        shutil.rmtree(folder, ignore_errors=True)
+    told[:] = bytes(16)
+    process = subprocess.Popen(command(told.path, name, *options, *(["--resume", folder] if saved else ["--out", folder])),
+                               env=environment, stdout=subprocess.DEVNULL)
+    while process.poll() is None and not any(told[:8]):
+        time.sleep(0.001)
+    if inside:
+        for _ in range(rng.randrange(3)):  # not always the first save
+            while process.poll() is None and not told[8]:
+                pass
+            while process.poll() is None and told[8]:
+                pass
+        while process.poll() is None and not told[8]:
+            pass
+        time.sleep(rng.uniform(0.0, 0.004))
+    else:
+        time.sleep(rng.uniform(0.0, 1.5))
+    process.kill()
+    if process.wait() != -9:
+        return None
+    return int.from_bytes(told[:8], "little"), bool(told[8])
+
+
+class Told(mmap.mmap):
+    """16 bytes that a demo writes: the step it is at, and whether it is saving."""
+
+
+@pytest.fixture
+def told(tmp_path):
+    path = tmp_path / "told"
+    path.write_bytes(bytes(16))
+    with open(path, "r+b") as file:
+        memory = Told(file.fileno(), 16)
+    memory.path = path
+    yield memory
+    memory.close()
+
+
+@pytest.mark.parametrize("name, kills", [("pattern1010", int(os.environ.get("MINIGRAD_KILLS", 2))),
+                                         pytest.param("pattern1010", 40, marks=pytest.mark.slow, id="pattern1010-all"),
+                                         pytest.param("mnist", 30, marks=pytest.mark.slow, id="mnist-all")])
+def test_kill_9_costs_no_more_than_one_save_interval_and_no_bit(tmp_path, environment, told, record_property, name, kills):
+    options, interval = KILLED[name]
+    subprocess.run(command("-", name, *options, "--out", tmp_path / "whole"), check=True, env=environment,
+                   stdout=subprocess.DEVNULL)
+    expected, rng = ended(tmp_path / "whole"), random.Random(kills)
+    done = in_saves = finished = most = 0
+    while done < kills or not finished:
+        folder = tmp_path / f"killed-{finished}"
+        found = killed_run(folder, environment, name, told, rng, inside=done % 2 == 0) if done < kills else None
+        if found is None:
+            if not any((folder / "checkpoint").glob("*.json")):
+                shutil.rmtree(folder, ignore_errors=True)
+            go_on = ["--resume", folder] if folder.exists() else ["--out", folder]
+            subprocess.run(command("-", name, *options, *go_on), check=True, env=environment, stdout=subprocess.DEVNULL)
+            assert ended(folder) == expected and not hidden(folder)
+            finished += 1
+            continue
+        step, in_save = found
+        done, in_saves = done + 1, in_saves + in_save
+        left = list((folder / "checkpoint").glob("*.json"))
+        kept = checkpoint.load(folder / "checkpoint").step if left else 0  # a damaged one would be a warning, an error here
+        most = max(most, step - kept)
+        assert 0 <= step - kept <= interval
+    record_property("figure", f"row 6: {done} kills of gans.{name}, {in_saves} of them inside a save, in {finished} runs: every run "
+                    f"ended with the uninterrupted one's SHA-256 and metrics; at most {most} steps computed again (save "
+                    f"interval {interval})")
+    assert in_saves >= (10 if kills >= 30 else 0)
+
+
+# Full disks
+
+
+@pytest.fixture(scope="module")
+def thousand(tmp_path_factory):
+    """(folder of a run of 1,000 steps, what an uninterrupted run of 2,000 ends with)."""
+    folder = tmp_path_factory.mktemp("run")
+    pattern1010.demo(["--steps", "1000", "--out", str(folder / "r")])
+    shutil.copytree(folder / "r", folder / "whole")
+    pattern1010.demo(["--steps", "2000", "--resume", str(folder / "whole")])
+    return folder / "r", ended(folder / "whole")
+
+
+def refused_for_want_of_room(folder, environment, says, limit=""):
+    """Resume the run in `folder`, which must fail in one line, lose nothing, and go on when it can."""
+    before = replay.digest(checkpoint.load(folder / "checkpoint").state["parts"])
+    done = subprocess.run(command("-", "pattern1010", "--steps", "2000", "--resume", folder), capture_output=True, text=True,
+                          env={**environment, "LIMIT": str(limit)})
+    assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
+    assert done.stderr.count("\n") == 1 and str(folder) in done.stderr and says in done.stderr, done.stderr
+    found = checkpoint.load(folder / "checkpoint")  # a damaged one would be a warning, an error here
+    assert found.step == 2000 or replay.digest(found.state["parts"]) == before
+    assert not hidden(folder)
+    return found.step
+
+
+LIMITS = {100: "config.json", 600: "checkpoint", 1200: "checkpoint", 8000: "metrics.csv", 30_000: "losses.png"}
+
+
+@pytest.mark.parametrize("limits", [[1200, 8000], pytest.param(list(LIMITS), marks=pytest.mark.slow)], ids=["two", "all"])
+def test_a_file_size_limit_loses_nothing(tmp_path, environment, thousand, limits, record_property):
+    for limit in limits:
+        shutil.copytree(thousand[0], tmp_path / str(limit))
+        refused_for_want_of_room(tmp_path / str(limit), environment, "File too large", limit)
+        pattern1010.demo(["--steps", "2000", "--resume", str(tmp_path / str(limit))])
+        assert ended(tmp_path / str(limit)) == thousand[1]
+    record_property("figure", f"row 7: file-size limits {limits}: exit status 2, one line with the path, old checkpoint intact, no "
+                    "stray file, and the run then ends as if nothing had been")
+
+
+def mounted(folder, pages):
+    """A small file system in memory at `folder`, where this process may mount one."""
+    folder.mkdir()
+    return shutil.which("mount") and subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={pages * 4096}", "none", folder], capture_output=True).returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("room", [0, 1, 2, 3, 4, 5, 6, 8, 12])
+def test_a_full_disk_loses_nothing(tmp_path, environment, thousand, room, record_property):
+    disk = tmp_path / "disk"
+    if not mounted(disk, 256):
+        pytest.skip("needs the right to mount a tmpfs")
+    try:
+        shutil.copytree(thousand[0], disk / "r")
+        with open(disk / "filler", "wb") as file:
+            free = os.statvfs(disk).f_bavail
+            file.write(bytes(4096 * (free - room)))
+        step = refused_for_want_of_room(disk / "r", environment, "No space left on device")
+        (disk / "filler").unlink()
+        pattern1010.demo(["--steps", "2000", "--resume", str(disk / "r")])
+        assert ended(disk / "r") == thousand[1]
+    finally:
+        subprocess.run(["umount", disk], check=True)
+    record_property("figure", f"row 7: a disk with {room} free blocks: exit status 2, one line with the path, checkpoint of step "
+                    f"{step} whole, no stray file, and the run then ends as if nothing had been")
+
+
+def test_a_read_only_folder_loses_nothing(tmp_path, environment, thousand, record_property):
+    disk = tmp_path / "disk"
+    root = os.geteuid() == 0  # may write everywhere, but on a read-only file system
+    if root and not mounted(disk, 256):
+        pytest.skip("root needs the right to mount a read-only tmpfs")
+    folder = disk / "r"
+    shutil.copytree(thousand[0], folder)
+    paths = [folder, *folder.rglob("*")]
+    try:
+        if root:
+            subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        for path in () if root else paths:
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        refused_for_want_of_room(folder, environment, "Read-only file system" if root else "Permission denied")
+        for path in () if root else paths:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        if root:
+            subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+        pattern1010.demo(["--steps", "2000", "--resume", str(folder)])
+        assert ended(folder) == thousand[1]
+    finally:
+        if root:
+            subprocess.run(["umount", disk], check=True)
+    record_property("figure", "row 7: a read-only folder: exit status 2, one line with the path, nothing changed")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_output_to_a_full_disk_is_said(tmp_path, environment):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command("-", "pattern1010", "--steps", "5", "--out", tmp_path / "r"), env=environment,
+                              stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2 and "No space left on device: 'standard output'" in done.stderr
+    assert checkpoint.load(tmp_path / "r" / "checkpoint").step == 5 and not hidden(tmp_path / "r")
+

@@ -24,7 +24,7 @@ import minigrad as mg
 from gans.commandline import parser, positive
 from gans.judge import cached_judge, verdict
 from gans.pictures import grid, write_atomically
-from gans.run import Run, check_lines, main, report_paths, say
+from gans.run import Run, check_lines, main, parse, report_paths, say
 from minigrad import nn, optim
 from minigrad.data.download import load_digits
 
@@ -192,7 +192,7 @@ def demo(argv=None):
     p.add_argument("--penalty", type=float, default=0.2, help="steady: what D pays for steepness; 0 for none (0.2)")
     p.add_argument("--average", type=float, default=0.999, help="steady: decay of G's average; 0 for none (0.999)")
     p.add_argument("--samples", type=positive, metavar="N", help="write N samples to samples.npy, uint8 N x 28 x 28")
-    args = p.parse_args(argv)
+    args = parse(p, argv)
     recipe = RECIPES[args.recipe]
     args.steps = args.steps or recipe.steps
 

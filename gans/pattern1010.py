@@ -16,7 +16,7 @@ import numpy as np
 import minigrad as mg
 from gans.commandline import parser, positive
 from gans.pictures import running_mean
-from gans.run import Run, check_lines, main, report_paths, say
+from gans.run import Run, check_lines, main, parse, report_paths, say
 from minigrad import nn, optim
 from minigrad.random import stream
 
@@ -105,7 +105,7 @@ def acceptance(steps, values, rows):
 def demo(argv=None):
     p = parser("pattern1010", __doc__, steps=10_000)
     p.add_argument("--seeds", type=positive, metavar="N", help="with --check: train N seeds from --seed on (20)")
-    args = p.parse_args(argv)
+    args = parse(p, argv)
     run = Run(args, log_every=10, save_every=1000)
     values = train(run)
     say(f"G(0.5) = [{', '.join(f'{v:.3f}' for v in values)}] after {args.steps} steps ({run.seconds:.1f} s)")

@@ -40,7 +40,7 @@ class Run:
         self.args, self.seed, self.log_every = args, args.seed, log_every
         self.resumed, self.replayed = None, args.replay_step
         if args.resume or self.replayed:
-            self.folder = Path(args.resume) if args.resume not in (None, "auto") else latest(args.demo)
+            self.folder = folder_to_resume(args)
         if self.replayed:
             made, self.resumed = replay.starting_point(self.folder, self.replayed, say)
             self._match(made.state["config"])
@@ -136,7 +136,8 @@ class Run:
     def _show_replay(self):
         """Print the replayed step's losses and gradients; the exit status is 1 if it differs from the run's."""
         say("losses: " + "  ".join(f"{name} {value:.9g}" for name, value in self.rows[-1].items() if name != "step"))
-        lines, same = replay.compare(self.folder, self.replayed, self.rows, read_rows(self.folder / "metrics.csv"), self.parts)
+        logged = read_rows(self.folder / "metrics.csv")
+        lines, same = replay.compare(self.folder, self.replayed, self.rows, logged, self.parts)
         for line in [*lines, *self.gradients.table(self.parts)]:
             say(line)
         return 0 if same else 1
@@ -241,6 +242,28 @@ def fresh_folder(demo, out):
     while (folder := base / (demo if n == 1 else f"{demo}-{n}")).exists():
         n += 1
     return folder
+
+
+def parse(parser, argv):
+    """The command line's options; a run that is gone on with brings those that it was started with."""
+    args = parser.parse_args(argv)
+    if args.resume or args.replay_step:
+        path = folder_to_resume(args) / "config.json"
+        try:
+            saved = json.loads(path.read_text())
+        except FileNotFoundError:
+            return args  # what is missing is said where the checkpoint is read
+        except ValueError as error:
+            raise CheckpointError(f"{path}: is damaged ({error}); delete it, and give the run's options beside "
+                                  "--resume") from None
+        parser.set_defaults(**{name: saved[name] for name in vars(args) if name in saved and name not in FREE})
+        args = parser.parse_args(argv)
+    return args
+
+
+def folder_to_resume(args):
+    """The folder of the run that `--resume` or `--replay-step` means."""
+    return Path(args.resume) if args.resume not in (None, "auto") else latest(args.demo)
 
 
 def latest(demo):

@@ -147,6 +147,14 @@ def test_a_run_is_not_overwritten_and_a_second_one_gets_its_own_folder(there):
         pattern1010.demo(["--steps", "5", "--out", "runs/pattern1010"])
 
 
+def test_resuming_brings_the_options_that_the_run_was_started_with(there, few_digits):
+    mnist.demo(["--steps", "5", "--batch", "16", "--recipe", "book", "--seed", "3"])
+    mnist.demo(["--resume", "--steps", "8"])
+    config = json.loads(Path("runs/mnist/config.json").read_text())
+    assert (config["batch"], config["recipe"], config["seed"]) == (16, "book", 3)
+    assert checkpoint.load(Path("runs/mnist/checkpoint")).step == 8
+
+
 def test_resuming_refuses_other_options_and_a_missing_run(there):
     pattern1010.demo(["--steps", "5", "--out", "r"])
     with pytest.raises(CheckpointError, match="was made with --seed 1, not 2"):

@@ -18,8 +18,8 @@ def parser(name, doc, *, steps, batch=None):
     p.add_argument("--resume", nargs="?", const="auto", metavar="DIR",
                    help="go on with a run: the demo's latest, or that in DIR")
     p.add_argument("--replay-step", type=_at_least(1), metavar="N",
-                   help="compute step N of that run again from the checkpoint before it, show its losses and gradients, "
-                        "write nothing")
+                   help="compute step N of that run again from the checkpoint before it, show its losses and "
+                        "gradients, write nothing")
     p.add_argument("--check", action="store_true", help="PASS or FAIL lines for what it should reach")
     p.add_argument("--anomaly", action="store_true", help="stop at the first NaN or inf and name the line that made it")
     return p

@@ -19,7 +19,7 @@ def starting_point(folder, step, say):
     try:
         return newest, checkpoint.load_nearest(folder / "checkpoint", step - 1, log=say)
     except CheckpointError:
-        say(f"{folder}: no checkpoint before step {step} is kept; its seed tells all, so the run starts again from step 1")
+        say(f"{folder}: no checkpoint before step {step} is kept; its seed tells all, so it starts again from step 1")
         return newest, None
 
 
@@ -83,14 +83,17 @@ def compare(folder, step, rows, saved_rows, parts):
     lines = []
     if common:
         lines.append(f"metrics.csv: {len(common)} of these steps are in it, "
-                     + (f"and step {wrong[0]} differs: {saved[wrong[0]]} there" if wrong else "all equal to the last digit"))
+                     + (f"and step {wrong[0]} differs: {saved[wrong[0]]} there" if wrong else
+                        "all equal to the last digit"))
     path = folder / "checkpoint" / f"step-{step:08d}.json"
     same = True
     if path.exists():
         mine, theirs = digest(parts), digest(checkpoint.load(path).state["parts"])
         same = mine == theirs
-        lines.append(f"the checkpoint of step {step}: " + (f"equal to the last bit (SHA-256 {mine[:16]}...)" if same else
-                     f"differs (SHA-256 {theirs[:16]}..., here {mine[:16]}...)"))
+        lines.append(f"the checkpoint of step {step}: "
+                     + (f"equal to the last bit (SHA-256 {mine[:16]}...)" if same else
+                        f"differs (SHA-256 {theirs[:16]}..., here {mine[:16]}...)"))
     if not same or wrong:
-        lines.append("Sums are rounded otherwise by another number of threads, NumPy or minigrad: replay with those of the run")
+        lines.append("Sums are rounded otherwise by another number of threads, NumPy or minigrad: replay with the "
+                     "run's")
     return lines, same and not wrong

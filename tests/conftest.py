@@ -44,8 +44,9 @@ def poisoned_memory():
         @functools.wraps(make)
         def made(*arguments, **options):
             array = make(*arguments, **options)
-            if isinstance(array, np.ndarray) and array.dtype.kind in "fciub":
-                array.fill(np.nan if array.dtype.kind in "fc" else np.iinfo(array.dtype).max if array.dtype.kind in "iu" else True)
+            kind = array.dtype.kind if isinstance(array, np.ndarray) else ""
+            if kind and kind in "fciub":
+                array.fill(np.nan if kind in "fc" else True if kind == "b" else np.iinfo(array.dtype).max)
             return array
 
         return made

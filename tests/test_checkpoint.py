@@ -203,8 +203,9 @@ def test_flipped_bits_of_a_whole_training_state_fall_back_loudly(tmp_path, recor
     optimiser = mg.optim.Adam(model.parameters())
     model(mg.randn(5, 3)).sum().backward()
     optimiser.step()
+    state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "rng": mg.get_rng_state()}
     for step in (1, 2):
-        save(tmp_path, {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "rng": mg.get_rng_state()}, step=step)
+        save(tmp_path, state, step=step)
     files = {suffix: newest(tmp_path, suffix) for suffix in (".json", ".safetensors")}
     whole = {suffix: path.read_bytes() for suffix, path in files.items()}
     bits = [(suffix, bit) for suffix, content in whole.items() for bit in range(8 * len(content))]
@@ -217,8 +218,8 @@ def test_flipped_bits_of_a_whole_training_state_fall_back_loudly(tmp_path, recor
         assert load(tmp_path, log=said.append).step == 1 and "going back to step 1" in said[0], (suffix, bit)
         files[suffix].write_bytes(whole[suffix])
     assert load(tmp_path).step == 2
-    record_property("figure", f"row 8: {len(chosen):,} of {len(bits):,} bits flipped, one at a time: all fallen back, loudly, 0 "
-                    "silent")
+    record_property("figure", f"row 8: {len(chosen):,} of {len(bits):,} bits flipped, one at a time: all fallen back, "
+                    "loudly, 0 silent")
 
 
 def test_renamed_and_mixed_up_files_are_refused(two):
@@ -469,8 +470,8 @@ def test_mutated_safetensors_raise_nothing_but_our_error(tmp_path, timed, record
                 load_safetensors(path)  # without a checksum a changed value may pass
         except CheckpointError:
             refused += 1
-    record_property("figure", f"row 9: {timed.count:,} mutants of safetensors: {refused:,} refused by CheckpointError, the "
-                    f"others read, slowest {timed.slowest:.3f} s")
+    record_property("figure", f"row 9: {timed.count:,} mutants of safetensors: {refused:,} refused by CheckpointError, "
+                    f"the others read, slowest {timed.slowest:.3f} s")
 
 
 # Exchange with PyTorch and the safetensors library

@@ -1,7 +1,8 @@
 """Read npy, NumPy's own format for one array, without the parts of it that can do harm.
 
-A npy file is b"\\x93NUMPY", two bytes of version, the length of a header, the header (a Python dict display with the keys
-descr, fortran_order and shape), and the values (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
+A npy file is b"\\x93NUMPY", two bytes of version, the length of a header, the header (a Python dict display with the
+keys descr, fortran_order and shape), and the values
+(https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
 
 `numpy.load` may unpickle and allocates what the header asks for. `read_npy` takes plain numbers only, never unpickles,
 and compares every size with the file's before a byte is allocated. To write one, use `numpy.save`.
@@ -93,6 +94,6 @@ def _parse(text, path):
     if len(shape) > MAX_RANK or not all(type(n) is int and 0 <= n < 2**62 for n in shape):
         raise DataError(f"{path}: declares the shape {str(shape)[:60]}; write the file again")
     if type(descr) is not str or descr[1:] not in PLAIN or descr[0] not in "<>|=":
-        raise DataError(f"{path}: holds {str(descr)[:40]!r}, not plain numbers, and nothing is ever unpickled; convert it "
-                        "with .astype(float) or the like, and numpy.save")
+        raise DataError(f"{path}: holds {str(descr)[:40]!r}, not plain numbers, and nothing is ever unpickled; convert "
+                        "it with .astype(float) or the like, and numpy.save")
     return np.dtype(descr), shape, by_column

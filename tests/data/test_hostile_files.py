@@ -302,7 +302,8 @@ def npy(header, content=b"", version=(1, 0), length=None):
     """An evil npy file."""
     text = header if isinstance(header, bytes) else repr(header).encode()
     width = 2 if version == (1, 0) else 4
-    return b"\x93NUMPY" + bytes(version) + (len(text) if length is None else length).to_bytes(width, "little") + text + content
+    length = (len(text) if length is None else length).to_bytes(width, "little")
+    return b"\x93NUMPY" + bytes(version) + length + text + content
 
 
 def form(descr="<f4", fortran_order=False, shape=(2,), **more):
@@ -361,8 +362,8 @@ def test_an_evil_npy_file_is_refused(tmp_path, content, says, contained):
     assert str(path) in str(caught.value) and len(str(caught.value)) < len(str(path)) + 250
 
 
-@pytest.mark.parametrize("array", [np.arange(6, dtype=">i4").reshape(2, 3), np.float16([[1, 2], [3, 4]]).T, np.array(True),
-                                   np.zeros((3, 0)), np.uint8([1, 2])], ids=lambda a: a.dtype.str)
+@pytest.mark.parametrize("array", [np.arange(6, dtype=">i4").reshape(2, 3), np.float16([[1, 2], [3, 4]]).T,
+                                   np.array(True), np.zeros((3, 0)), np.uint8([1, 2])], ids=lambda a: a.dtype.str)
 def test_what_numpy_saves_is_read(tmp_path, array):
     for version in ((1, 0), (2, 0), (3, 0)):
         with open(tmp_path / "a.npy", "wb") as file:
@@ -380,8 +381,8 @@ def test_the_limit_of_a_npy_file_is_the_callers(tmp_path):
 
 def test_the_evil_files_are_many(record_property):
     counts = {"HDF5": len(EVIL_SETS), "zip": len(EVIL_ZIPS), "npy": len(EVIL_ARRAYS)}
-    record_property("figure", f"row 10: evil files {counts}, each refused, memory grew by less than 256 MiB, nothing written "
-                    "outside")
+    record_property("figure", f"row 10: evil files {counts}, each refused, memory grew by less than 256 MiB, nothing "
+                    "written outside")
     assert sum(counts.values()) >= 12
 
 
@@ -446,8 +447,8 @@ def test_only_data_errors_come_out_of_a_mutant_npy_file(tmp_path, seed, timed, r
 
 def told(kind, refusals, timed, record_property):
     assert refusals > MUTANTS / 10
-    record_property("figure", f"row 9: {timed.count:,} mutants of {kind}: {refusals:,} refused by DataError, the others read, "
-                    f"slowest {timed.slowest:.3f} s")
+    record_property("figure", f"row 9: {timed.count:,} mutants of {kind}: {refusals:,} refused by DataError, the "
+                    f"others read, slowest {timed.slowest:.3f} s")
 
 
 def test_only_data_errors_come_out_of_a_mutant_hdf5_file(tmp_path, timed, record_property):

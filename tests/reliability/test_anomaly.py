@@ -1,4 +1,4 @@
-"""A NaN planted at a random op of a training run, forward or backward: anomaly mode names the op and the user's line."""
+"""A NaN planted at a random op of a training run, forward or backward: anomaly mode names the op and the line."""
 
 import sys
 import traceback
@@ -118,8 +118,9 @@ def test_the_op_and_the_users_line_are_named(monkeypatch, tries, record_property
         assert said.startswith(f"{op} made the first NaN ({'backward, gradient of input' if backward else 'forward)'}")
         assert said.endswith(f", called at {line}") and str(Path(__file__)) in line
         named, ops = named + 1, ops | {op}
-    record_property("figure", f"row 13: NaN planted at {named} of {total.count} op applications ({len(ops)} kinds, forward and "
-                    f"backward; {unused} more whose backward never runs): op and line named in all")
+    record_property("figure", f"row 13: a NaN planted {named} times, each at a random one of {total.count} op "
+                    f"applications ({len(ops)} kinds met, forward and backward): op and line named each time "
+                    f"({unused} more were planted where no backward runs)")
     assert named >= tries / 2
 
 

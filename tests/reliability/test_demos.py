@@ -1,6 +1,6 @@
 """What no fault of the machine may cost a demo: its determinism, its last save, a plain word about what is wrong.
 
-MINIGRAD_KILLS is the number of kill -9 in the quick form (2 if it is not set); -m slow has 40 of one demo, 30 of another.
+MINIGRAD_KILLS is the number of kill -9 in the quick form (2 if it is not set); -m slow has 40 of 1010, 30 of MNIST.
 """
 
 import importlib
@@ -23,7 +23,7 @@ from minigrad import checkpoint
 
 HOME = str(Path(replay.__file__).parents[1])
 DRIVER = textwrap.dedent("""
-    # A demo, on few random images instead of digits, that tells through a mapped file which step it is at, whether it saves.
+    # A demo, on few random images instead of digits, that tells through a mapped file its step, and whether it saves.
     import importlib, mmap, os, sys
     import numpy as np
     from gans import judge, mnist, run
@@ -55,7 +55,8 @@ DRIVER = textwrap.dedent("""
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
     run.main(lambda: demo(options))
 """)
-KILLED = {"pattern1010": (["--steps", "3000"], 1000), "mnist": (["--steps", "60", "--batch", "16"], 3)}  # options, save interval
+KILLED = {"pattern1010": (["--steps", "3000"], 1000),  # options, save interval
+          "mnist": (["--steps", "60", "--batch", "16"], 3)}
 
 
 @pytest.fixture
@@ -95,7 +96,8 @@ def test_a_demo_trains_to_the_same_bits_every_time(tmp_path, monkeypatch, name, 
     small = ["--batch", "4"] if name == "mnist" else []
     for k in range(2):
         with pytest.raises(SystemExit):
-            importlib.import_module(f"gans.{name}").demo([*options, *small, "--steps", "20", "--out", str(tmp_path / str(k))])
+            demo = importlib.import_module(f"gans.{name}").demo
+            demo([*options, *small, "--steps", "20", "--out", str(tmp_path / str(k))])
     assert ended(tmp_path / "0") == ended(tmp_path / "1")
 
 
@@ -116,17 +118,17 @@ def test_three_runs_of_200_steps_end_with_the_same_digest(tmp_path, environment,
 
 
 def killed_run(folder, environment, name, told, rng, inside):
-    """Start or resume the run in `folder`, and kill it at a random instant, or in a save; (step, whether in a save) or None.
+    """Start or resume the run in `folder`, and kill it at a random instant, or in a save.
 
-    None: it came to its end before.
+    Returns (step, whether in a save), or None if it came to its end before.
     """
     options = KILLED[name][0]
     saved = (folder / "checkpoint").is_dir() and any((folder / "checkpoint").glob("*.json"))
     if not saved:
         shutil.rmtree(folder, ignore_errors=True)
     told[:] = bytes(16)
-    process = subprocess.Popen(command(told.path, name, *options, *(["--resume", folder] if saved else ["--out", folder])),
-                               env=environment, stdout=subprocess.DEVNULL)
+    where = ["--resume", folder] if saved else ["--out", folder]
+    process = subprocess.Popen(command(told.path, name, *options, *where), env=environment, stdout=subprocess.DEVNULL)
     while process.poll() is None and not any(told[:8]):
         time.sleep(0.001)
     if inside:
@@ -164,7 +166,8 @@ def told(tmp_path):
 @pytest.mark.parametrize("name, kills", [("pattern1010", int(os.environ.get("MINIGRAD_KILLS", 2))),
                                          pytest.param("pattern1010", 40, marks=pytest.mark.slow, id="pattern1010-all"),
                                          pytest.param("mnist", 30, marks=pytest.mark.slow, id="mnist-all")])
-def test_kill_9_costs_no_more_than_one_save_interval_and_no_bit(tmp_path, environment, told, record_property, name, kills):
+def test_kill_9_costs_no_more_than_one_save_interval_and_no_bit(tmp_path, environment, told, record_property, name,
+                                                                kills):
     options, interval = KILLED[name]
     subprocess.run(command("-", name, *options, "--out", tmp_path / "whole"), check=True, env=environment,
                    stdout=subprocess.DEVNULL)
@@ -184,12 +187,12 @@ def test_kill_9_costs_no_more_than_one_save_interval_and_no_bit(tmp_path, enviro
         step, in_save = found
         done, in_saves = done + 1, in_saves + in_save
         left = list((folder / "checkpoint").glob("*.json"))
-        kept = checkpoint.load(folder / "checkpoint").step if left else 0  # a damaged one would be a warning, an error here
+        kept = checkpoint.load(folder / "checkpoint").step if left else 0  # a damaged one would warn, an error here
         most = max(most, step - kept)
         assert 0 <= step - kept <= interval
-    record_property("figure", f"row 6: {done} kills of gans.{name}, {in_saves} of them inside a save, in {finished} runs: every run "
-                    f"ended with the uninterrupted one's SHA-256 and metrics; at most {most} steps computed again (save "
-                    f"interval {interval})")
+    record_property("figure", f"row 6: {done} kills of gans.{name}, {in_saves} inside a save, in {finished} run(s): "
+                    f"each ended with the uninterrupted one's SHA-256 and metrics; at most {most} steps computed "
+                    f"again (save interval {interval})")
     assert in_saves >= (10 if kills >= 30 else 0)
 
 
@@ -209,8 +212,8 @@ def thousand(tmp_path_factory):
 def refused_for_want_of_room(folder, environment, says, limit=""):
     """Resume the run in `folder`, which must fail in one line, lose nothing, and go on when it can."""
     before = replay.digest(checkpoint.load(folder / "checkpoint").state["parts"])
-    done = subprocess.run(command("-", "pattern1010", "--steps", "2000", "--resume", folder), capture_output=True, text=True,
-                          env={**environment, "LIMIT": str(limit)})
+    done = subprocess.run(command("-", "pattern1010", "--steps", "2000", "--resume", folder), capture_output=True,
+                          text=True, env={**environment, "LIMIT": str(limit)})
     assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
     assert done.stderr.count("\n") == 1 and str(folder) in done.stderr and says in done.stderr, done.stderr
     found = checkpoint.load(folder / "checkpoint")  # a damaged one would be a warning, an error here
@@ -219,18 +222,18 @@ def refused_for_want_of_room(folder, environment, says, limit=""):
     return found.step
 
 
-LIMITS = {100: "config.json", 600: "checkpoint", 1200: "checkpoint", 8000: "metrics.csv", 30_000: "losses.png"}
+LIMITS = [100, 600, 1200, 8000, 30_000]  # bytes, too few for: config.json, arrays, JSON, metrics.csv, losses.png
 
 
-@pytest.mark.parametrize("limits", [[1200, 8000], pytest.param(list(LIMITS), marks=pytest.mark.slow)], ids=["two", "all"])
+@pytest.mark.parametrize("limits", [[1200, 8000], pytest.param(LIMITS, marks=pytest.mark.slow)], ids=["two", "all"])
 def test_a_file_size_limit_loses_nothing(tmp_path, environment, thousand, limits, record_property):
     for limit in limits:
         shutil.copytree(thousand[0], tmp_path / str(limit))
         refused_for_want_of_room(tmp_path / str(limit), environment, "File too large", limit)
         pattern1010.demo(["--steps", "2000", "--resume", str(tmp_path / str(limit))])
         assert ended(tmp_path / str(limit)) == thousand[1]
-    record_property("figure", f"row 7: file-size limits {limits}: exit status 2, one line with the path, old checkpoint intact, no "
-                    "stray file, and the run then ends as if nothing had been")
+    record_property("figure", f"row 7: file-size limits {limits}: exit status 2, one line with the path, old "
+                    "checkpoint intact, no stray file, and the run then ends as if nothing had been")
 
 
 def mounted(folder, pages):
@@ -257,8 +260,8 @@ def test_a_full_disk_loses_nothing(tmp_path, environment, thousand, room, record
         assert ended(disk / "r") == thousand[1]
     finally:
         subprocess.run(["umount", disk], check=True)
-    record_property("figure", f"row 7: a disk with {room} free blocks: exit status 2, one line with the path, checkpoint of step "
-                    f"{step} whole, no stray file, and the run then ends as if nothing had been")
+    record_property("figure", f"row 7: a disk with {room} free blocks: exit status 2, one line with the path, "
+                    f"checkpoint of step {step} whole, no stray file, and the run then ends as if nothing had been")
 
 
 def test_a_read_only_folder_loses_nothing(tmp_path, environment, thousand, record_property):

@@ -11,7 +11,8 @@ from minigrad.testing.source import Seeded
 
 CASES = registry.load()
 WRITES = {
-    "mul_": lambda t: t.mul_(1.5), "setitem": lambda t: t.__setitem__(..., t.detach() + 1.0), "zero_": lambda t: t.zero_(),
+    "mul_": lambda t: t.mul_(1.5), "zero_": lambda t: t.zero_(),
+    "setitem": lambda t: t.__setitem__(..., t.detach() + 1.0),
     "through a view": lambda t: t.detach().reshape(t.shape).add_(1.0), "copy_": lambda t: t.copy_(t.detach() + 1.0),
 }
 
@@ -97,14 +98,15 @@ def test_an_error_names_the_op_the_tensor_and_the_fix():
     y = x * x
     with no_grad():
         x.add_(1.0)
-    with pytest.raises(RuntimeError, match=r"backward through Mul: its input 0, a tensor of shape \(2,\), was changed in "
-                                           r"place after the forward pass; clone\(\) it before"):
+    with pytest.raises(RuntimeError, match=r"backward through Mul: its input 0, a tensor of shape \(2,\), was changed "
+                                           r"in place after the forward pass; clone\(\) it before"):
         y.sum().backward()
 
 
 def outcome(case, seed):
     leaves, ys, _, _ = called(case, seed)
-    return [y.detach().numpy().tobytes() for y in ys] + [None if g is None else g.tobytes() for g in gradients(leaves, ys)]
+    found = gradients(leaves, ys)
+    return [y.detach().numpy().tobytes() for y in ys] + [None if g is None else g.tobytes() for g in found]
 
 
 def test_uninitialised_memory_makes_no_difference_to_any_op(poisoned, record_property):
@@ -113,7 +115,8 @@ def test_uninitialised_memory_makes_no_difference_to_any_op(poisoned, record_pro
             plain = outcome(case, seed)
             with poisoned():
                 assert outcome(case, seed) == plain, f"{case.name}, seed {seed}"
-    record_property("figure", f"row 4, quick form: {3 * len(CASES)} calls of {len(CASES)} cases, forward and backward: no difference")
+    record_property("figure", f"row 4, quick form: {3 * len(CASES)} calls of {len(CASES)} cases, forward and "
+                    "backward: no difference")
 
 
 def test_poison_is_noticed(poisoned):

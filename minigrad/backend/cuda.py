@@ -33,7 +33,12 @@ def products(x, y):
 
 def scatter_add(out, index, values):
     """out[index] += values, adding repeatedly where `index` repeats."""
-    cupyx.scatter_add(out, index, values)
+    if out.dtype.kind == "f":
+        cupyx.scatter_add(out, index, values)
+    else:  # of 64 bits CUDA adds unsigned integers only; their sums have the same bits
+        sums = out.astype("int64").view("uint64")
+        cupyx.scatter_add(sums, index, values.astype("int64").view("uint64"))
+        out[...] = sums.view("int64")
 
 
 def to_host(array):
@@ -47,8 +52,8 @@ def einsum(spec, *operands):
 
 
 def erf(x):
-    """The error function."""
-    return cupyx.scipy.special.erf(x)
+    """The error function. The dtype is kept (CuPy's makes float64 of float16)."""
+    return cupyx.scipy.special.erf(x).astype(x.dtype, copy=False)
 
 
 def synchronize():

@@ -84,8 +84,8 @@ class Pow(Op):
             gx = unbroadcast(g * 0.0 if scalar and flat else g * y * x ** (power - 1), x.shape)
         if self.needs[1]:
             zero = x == 0
-            slope = log(where(zero, 1.0, x)) if hasattr(x, "shape") else 0.0 if zero else math.log(x)
-            gy = unbroadcast(where(zero, 0.0, g * x ** y * slope), y.shape)
+            gy = g * x ** y * (log(where(zero, 1.0, x)) if hasattr(x, "shape") else math.log(x or 1.0))
+            gy = unbroadcast(where(zero, 0.0, gy) if hasattr(x, "shape") else g * 0.0 if zero else gy, y.shape)
         return gx, gy
 
 

@@ -65,7 +65,7 @@ def _along(index, dim):
 def _checked_along(name, x, dim, index):
     """`dim` as an axis of x, and `index` as an array that may be used along it."""
     dim, = axes_of(dim, len(x.shape), name) or (0,)
-    index = index.array if isinstance(index, Handle) else array_module(x).asarray(index)
+    index = index.array if isinstance(index, Handle) else array_module(index).asarray(index)
     if index.dtype.kind not in "iu":
         raise TypeError(f"{name}: the index is {index.dtype}; use an integer tensor (int64)")
     if index.ndim != len(x.shape):

@@ -133,7 +133,8 @@ class LogSumExp(Op):
         xp = array_module(x)
         axes = axes_of(self.dim, x.ndim)
         self.kept_shape = kept_shape(x.shape, axes)
-        peak = x.max(axes, keepdims=True, initial=-float("inf"))
+        # CuPy's max knows no `initial`.
+        peak = x.max(axes, keepdims=True) if x.size else xp.full(self.kept_shape, -float("inf"), x.dtype)
         peak = xp.where(xp.isfinite(peak), peak, 0).astype(x.dtype)
         with errstate(over="ignore"):  # float16 below its range: e**-inf is the right 0
             total = xp.exp(x - peak).sum(axes, keepdims=True)
@@ -195,7 +196,7 @@ class CumSum(Op):
         self.dim = dim
 
     def forward(self, x):
-        return x.cumsum(self.dim).reshape(x.shape)  # NumPy makes a 0-d array 1-d
+        return (x if x.ndim else x.reshape(1)).cumsum(self.dim).reshape(x.shape)  # CuPy refuses 0-d arrays
 
     def backward(self, g):
         return flip(cumsum(flip(g, self.dim), self.dim), self.dim),

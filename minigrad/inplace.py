@@ -56,8 +56,8 @@ class InPlace(Handle):
         return self._assign("zero_", ..., 0)
 
     def copy_(self, source):
-        """The elements of `source`, broadcast and cast."""
-        return self._assign("copy_", ..., source)
+        """The elements of `source`, broadcast, cast and moved to this device."""
+        return self._assign("copy_", ..., source.to(self.device) if isinstance(source, Handle) else source)
 
     def add_(self, other, alpha=1):
         """self + alpha * other."""

@@ -13,6 +13,9 @@ import pkgutil
 from dataclasses import dataclass
 from typing import Any
 
+import numpy
+
+from minigrad.backend.device import move
 from minigrad.graph import Op
 
 CASES = []
@@ -41,8 +44,14 @@ class Case:
     edges: bool = True
 
     def bind(self, options):
-        """f with its options, under the case's name: a function of the tensors alone."""
+        """f with its options, under the case's name: a function of the tensors alone.
+
+        Arrays among the options, such as masks and class weights, are given to f on the device of the tensors.
+        """
         def call(*xs):
+            if any(getattr(x, "is_cuda", False) for x in xs):
+                return self.f(*xs, **{name: move(value, "cuda") if isinstance(value, numpy.ndarray) else value
+                                      for name, value in options.items()})
             return self.f(*xs, **options)
 
         call.__name__ = call.__qualname__ = f"{self.name}({', '.join(f'{k}={v!r}' for k, v in options.items())})"

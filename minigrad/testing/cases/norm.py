@@ -62,7 +62,7 @@ def torch_sloped_norm(torch, x, weight, bias, eps, slope):
 
 def eval_norm(x, weight, bias, mean, var):
     """batch_norm by running statistics, given as arrays."""
-    return batch_norm(x, create.tensor(mean).to(x.dtype), create.tensor(var).to(x.dtype), weight, bias, False)
+    return batch_norm(x, create.tensor(mean).to(x), create.tensor(var).to(x), weight, bias, False)
 
 
 def fixed(s):

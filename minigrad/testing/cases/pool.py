@@ -2,6 +2,7 @@
 
 import functools
 
+from minigrad.backend.device import move
 from minigrad.ops import pool
 from minigrad.ops.pool import AvgPool2d, MaxPool2d, ReadChosen, SpreadAverage, SpreadChosen
 from minigrad.testing.registry import case
@@ -73,12 +74,12 @@ def applied(sample, function, wanted):
 
 def spread_chosen(g, like):
     """SpreadChosen with a max pooling's choices."""
-    return SpreadChosen(like.geometry, like.chosen)(g)
+    return SpreadChosen(like.geometry, move(like.chosen, g.device))(g)
 
 
 def read_chosen(h, like):
     """ReadChosen with a max pooling's choices."""
-    return ReadChosen(like.geometry, like.chosen)(h)
+    return ReadChosen(like.geometry, move(like.chosen, h.device))(h)
 
 
 def spread_average(g, like):

@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-DEMOS = ("pattern1010", "mnist")
+DEMOS = ("pattern1010", "mnist", "cgan")
 
 
 def main():

@@ -47,7 +47,7 @@ def save_png(path, picture):
     """A uint8 picture (H, W) or (H, W, 3) as PNG."""
     from PIL import Image
 
-    return write_atomically(path, lambda p: Image.fromarray(picture).save(p, optimize=True))
+    return write_atomically(path, lambda p: Image.fromarray(picture).save(p))
 
 
 def save_gif(path, frames, seconds=8.0):

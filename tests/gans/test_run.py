@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gans import mnist, pattern1010, run
+from gans import cgan, mnist, pattern1010, run
 from gans.metrics import frechet_distance
 from minigrad import checkpoint
 from minigrad.data.digits import synthetic_digits
@@ -34,8 +34,9 @@ def few_digits(monkeypatch, tmp_path):
     monkeypatch.setenv("MINIGRAD_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("gans.judge.EPOCHS", 1)
     digits = {split: synthetic_digits(640, seed) for seed, split in enumerate(("train", "test"))}
-    monkeypatch.setattr(mnist, "load_digits",
-                        lambda name, split="train", log=print: (*digits[split], "640 drawn digits"))
+    for demo in (mnist, cgan):
+        monkeypatch.setattr(demo, "load_digits",
+                            lambda name, split="train", log=print: (*digits[split], "640 drawn digits"))
 
 
 def state_of(folder):
@@ -70,7 +71,8 @@ def test_an_untrained_run_fails_its_check(there, capsys):
 
 @pytest.mark.parametrize("demo, options", [(pattern1010.demo, []), (mnist.demo, ["--batch", "32"]),
                                            (mnist.demo, ["--batch", "32", "--recipe", "book"]),
-                                           (mnist.demo, ["--batch", "1", "--from-the-start"])])
+                                           (mnist.demo, ["--batch", "1", "--from-the-start"]),
+                                           (cgan.demo, ["--batch", "32", "--labels", "projection"])])
 def test_a_resumed_run_equals_an_uninterrupted_one_to_the_bit(there, few_digits, demo, options):
     demo([*options, "--steps", "60", "--out", "whole"])
     demo([*options, "--steps", "25", "--out", "parts"])
@@ -109,6 +111,15 @@ def test_mnist_writes_every_artefact_and_judges_in_plain_words(there, few_digits
     capsys.readouterr()
     mnist.demo(["--resume", "--steps", "40"])
     assert "training the classifier" not in capsys.readouterr().out, "the judge is trained once and kept"
+
+
+@pytest.mark.parametrize("labels", ["concat", "projection"])
+def test_cgan_writes_samples_with_their_labels_and_says_how_many_are_right(there, few_digits, capsys, labels):
+    assert cgan.demo(["--steps", "5", "--samples", "20", "--labels", labels, "--check"]) == 1
+    out = capsys.readouterr().out
+    assert "of the samples are read as the class that was asked for" in out and "FAIL read as asked" in out
+    samples, asked = np.load("runs/cgan/samples.npy"), np.load("runs/cgan/labels.npy")
+    assert samples.shape == (20, 28, 28) and samples.dtype == np.uint8 and asked.tolist() == [*range(10)] * 2
 
 
 def test_without_data_and_network_mnist_says_so_and_draws_its_own_digits(there, monkeypatch, tmp_path, capsys):
@@ -204,6 +215,13 @@ def test_the_frechet_distance_of_gaussians_is_the_known_one():
 def test_20_of_20_seeds_of_1010_and_a_longer_run(there, capsys):
     assert pattern1010.demo(["--check"]) == 0
     assert pattern1010.demo(["--check", "--steps", "20000", "--seeds", "20"]) == 0
+
+
+@pytest.mark.slow
+def test_cgan_reaches_its_figures_on_the_real_digits(there):
+    if not os.environ.get("MINIGRAD_DATA"):
+        pytest.skip("MINIGRAD_DATA is not set: the real digits are needed")
+    assert cgan.demo(["--check", "--data", "mnist"]) == 0
 
 
 @pytest.mark.slow

@@ -215,7 +215,7 @@ def refused_for_want_of_room(folder, environment, says, limit=""):
     done = subprocess.run(command("-", "pattern1010", "--steps", "2000", "--resume", folder), capture_output=True,
                           text=True, env={**environment, "LIMIT": str(limit)})
     assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
-    said = [line for line in done.stderr.splitlines() if "font_manager cache" not in line]  # matplotlib's, in its folder
+    said = [line for line in done.stderr.splitlines() if "font_manager cache" not in line]  # which is matplotlib's
     assert len(said) == 1 and str(folder) in said[0] and says in said[0], done.stderr
     found = checkpoint.load(folder / "checkpoint")  # a damaged one would be a warning, an error here
     assert found.step == 2000 or replay.digest(found.state["parts"]) == before

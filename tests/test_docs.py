@@ -33,8 +33,8 @@ def test_the_examples_on_testing_gradients_do_what_they_say(my_ops):
 @pytest.mark.parametrize("op, status, says", [("Softsign", 0, "17 of 18"), ("Careless", 1, "FAIL  gradient")])
 def test_the_commands_on_testing_gradients_do_what_they_say(my_ops, op, status, says):
     command, = re.findall(rf"^python (-m minigrad.testing my_ops:{op}[^#\n]*)", PAGE.read_text(), re.M)
-    done = subprocess.run([sys.executable, *command.replace('"', "").split()], cwd=my_ops, capture_output=True, text=True,
-                          env={**os.environ, "PYTHONPATH": str(HOME)})
+    done = subprocess.run([sys.executable, *command.replace('"', "").split()], cwd=my_ops, capture_output=True,
+                          text=True, env={**os.environ, "PYTHONPATH": str(HOME)})
     assert done.returncode == status, done.stdout + done.stderr
     assert says in done.stdout or "18 of 18" in done.stdout and status == 0  # on a machine with a GPU
 

@@ -49,10 +49,11 @@ class Case:
         Arrays among the options, such as masks and class weights, are given to f on the device of the tensors.
         """
         def call(*xs):
-            if any(getattr(x, "is_cuda", False) for x in xs):
-                return self.f(*xs, **{name: move(value, "cuda") if isinstance(value, numpy.ndarray) else value
-                                      for name, value in options.items()})
-            return self.f(*xs, **options)
+            if not any(getattr(x, "is_cuda", False) for x in xs):
+                return self.f(*xs, **options)
+            arrays = {name: move(numpy.asarray(value), "cuda") for name, value in options.items()
+                      if isinstance(value, (numpy.ndarray, numpy.bool_))}
+            return self.f(*xs, **{**options, **arrays})
 
         call.__name__ = call.__qualname__ = f"{self.name}({', '.join(f'{k}={v!r}' for k, v in options.items())})"
         return call

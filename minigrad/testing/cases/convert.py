@@ -11,4 +11,4 @@ def one(s):
 
 case(Cast, lambda x: Cast(x.dtype)(x), one, "clone")
 case(Clone, lambda x: x.clone(), one, "clone")
-case(CopyTo, lambda x: CopyTo("cpu")(x), one, "clone")
+case(CopyTo, lambda x: CopyTo(str(x.device))(x), one, "clone")

@@ -76,7 +76,7 @@ def as_input(images):
 
 def train_judge(images, labels, seed=0, classes=10):
     """A Judge trained on uint8 images (N, 28, 28) and labels (N,)."""
-    state = mg.get_rng_state()
+    first, state = mg.initial_seed(), mg.get_rng_state()
     mg.manual_seed(seed)
     judge = Judge(classes)
     optimiser = optim.Adam(judge.parameters(), RATE)
@@ -91,6 +91,7 @@ def train_judge(images, labels, seed=0, classes=10):
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+    mg.manual_seed(first)  # a run goes on with its own numbers, on every device, as if no judge had been trained
     mg.set_rng_state(state)
     return judge.eval()
 

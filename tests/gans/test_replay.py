@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from gans import pattern1010, replay, run
+import minigrad as mg
+from gans import judge, pattern1010, replay, run
 from minigrad import checkpoint
 from minigrad.errors import CheckpointError
 
@@ -110,3 +112,11 @@ def test_a_reader_that_goes_away_is_no_error(finished):
     environment = {**os.environ, "PYTHONPATH": str(Path(run.__file__).parents[1])}
     done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True)
     assert "replaying step 1100" in done.stdout and "error" not in done.stderr
+
+
+def test_training_the_judge_leaves_the_random_numbers_of_a_run_alone(monkeypatch):
+    monkeypatch.setattr("gans.judge.EPOCHS", 1)
+    mg.manual_seed(7)
+    before = mg.get_rng_state()
+    judge.train_judge(np.zeros((256, 28, 28), np.uint8), np.arange(256) % 10)
+    assert mg.initial_seed() == 7 and str(mg.get_rng_state()) == str(before)

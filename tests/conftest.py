@@ -1,13 +1,17 @@
-"""What the campaigns of docs/reliability.md share: figures that are printed at the end, poisoned memory, limits.
+"""What tests share: the devices, and for docs/reliability.md figures printed at the end, poisoned memory, limits.
 
 MINIGRAD_POISON=1 runs whatever is tested with NaN in all memory that NumPy hands out uninitialised.
+MINIGRAD_REQUIRE_GPU=1 turns the skips of tests that need a GPU into failures.
+MINIGRAD_CUPY_STAND_IN=1 puts tests/cupy_stand_in.py in CuPy's place, which needs none.
 """
 
 import contextlib
 import functools
+import importlib.util
 import os
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +23,11 @@ _written = None  # while watched: the paths that Python opened for writing, made
 
 
 def pytest_configure(config):
+    if os.environ.get("MINIGRAD_CUPY_STAND_IN") == "1":
+        spec = importlib.util.spec_from_file_location("cupy_stand_in", Path(__file__).with_name("cupy_stand_in.py"))
+        stand_in = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(stand_in)
+        stand_in.install()
     if os.environ.get("MINIGRAD_POISON") == "1":
         poison = poisoned_memory()
         poison.__enter__()
@@ -33,6 +42,41 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.section("figures")
         for text in figures:
             terminalreporter.write_line(text)
+
+
+@functools.cache
+def why_no_gpu():
+    """What is missing for the tests of device "cuda", or None."""
+    try:
+        import cupy
+    except ImportError as error:
+        return f"no GPU: CuPy cannot be imported ({error})"
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except Exception as error:  # without a driver: CuPy's own type of error
+        return f"no GPU: {str(error).strip() or type(error).__name__}"
+    return None if count else "no GPU: CuPy sees no device"
+
+
+def _usable(name):
+    reason = why_no_gpu() if name == "cuda" else None
+    if reason and os.environ.get("MINIGRAD_REQUIRE_GPU") == "1":
+        pytest.fail(f"{reason}, and MINIGRAD_REQUIRE_GPU=1 asks for one", pytrace=False)
+    if reason:
+        pytest.skip(reason)
+    return name
+
+
+@pytest.fixture(params=["cuda"] if os.environ.get("MINIGRAD_CUPY_STAND_IN") == "1" else ["cpu", "cuda"])
+def device(request):
+    """The name of each device in turn; the test skips, with the reason, where there is no GPU."""
+    return _usable(request.param)
+
+
+@pytest.fixture
+def gpu():
+    """The name of the GPU, for what only compares it with the CPU; the test skips where there is none."""
+    return _usable("cuda")
 
 
 @contextlib.contextmanager

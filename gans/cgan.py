@@ -132,8 +132,9 @@ def demo(argv=None):
                    help="write N samples to samples.npy, uint8 N x 28 x 28, and what was asked for to labels.npy")
     args = parse(p, argv)
     images, labels, provenance = load_digits(args.data, log=say)
-    same = args.data if args.data != "auto" else "mnist" if provenance.startswith("MNIST") else "synthetic"
-    held_out, _, _ = load_digits(same, "test", log=say)
+    if args.data == "auto":  # what it was is part of the run: resumed elsewhere, it must not go on with other data
+        args.data = "mnist" if provenance.startswith("MNIST") else "synthetic"
+    held_out, _, _ = load_digits(args.data, "test", log=say)
     say(f"data: {provenance}, {len(images)} images")
     run = Run(args)
     judge = cached_judge(images, labels, log=say)
@@ -150,7 +151,7 @@ def demo(argv=None):
         paths.append(write_atomically(run.folder / "labels.npy", lambda path: np.save(path, asked)))
     right = judge.read(samples)[1].argmax(1) == asked
     found = verdict(judge, samples, held_out)
-    names = GARMENTS if same == "fashion" else tuple("0123456789")
+    names = GARMENTS if args.data == "fashion" else tuple("0123456789")
     say(f"{right.mean():.1%} of the samples are read as the class that was asked for: "
         + ", ".join(f"{name} {right[asked == c].mean():.0%}" for c, name in enumerate(names)) + ".")
     say(found.words(names)[0])

@@ -197,8 +197,9 @@ def demo(argv=None):
     args.steps = args.steps or recipe.steps
 
     images, labels, provenance = load_digits(args.data, log=say)
-    held_out, _, _ = load_digits(args.data if args.data != "auto" else "mnist" if provenance.startswith("MNIST")
-                                 else "synthetic", "test", log=say)
+    if args.data == "auto":  # what it was is part of the run: resumed elsewhere, it must not go on with other data
+        args.data = "mnist" if provenance.startswith("MNIST") else "synthetic"
+    held_out, _, _ = load_digits(args.data, "test", log=say)
     say(f"data: {provenance}, {len(images)} images")
     run = Run(args)
     G = recipe.train(run, recipe, images)

@@ -233,7 +233,7 @@ def fresh_folder(demo, out):
     """The folder for a new run. ValueError where `--out` names one that a run is in."""
     if out is not None:
         folder = Path(out)
-        if (folder / "config.json").exists():
+        if list((folder / "checkpoint").glob("*.json")):
             raise MinigradError(f"{folder}: holds a run already; --resume {folder} goes on with it, or name another "
                                 "folder")
         return folder

@@ -41,7 +41,7 @@ def generator(xp):
     if xp not in _generators:
         seed = initial_seed()
         if xp is numpy:
-            _generators[xp] = numpy.random.Generator(numpy.random.Philox(seed % 2**128))
+            _generators[xp] = numpy.random.Generator(numpy.random.Philox(key=seed % 2**128))
         else:
             _generators[xp] = xp.random.Generator(xp.random.Philox4x3210(seed % 2**64))
     return _generators[xp]

@@ -1,5 +1,7 @@
 """Every planted wrong rule is noticed by the quick checks, which have nothing to say without one."""
 
+import sys
+
 import pytest
 
 from minigrad.testing import __main__ as command
@@ -59,7 +61,7 @@ def test_a_hunt_without_a_keyboard_says_how_to_see_the_answer(capsys, few_checks
 
 
 def test_the_command_checks_ones_own_op(capsys, tmp_path, monkeypatch):
-    (tmp_path / "my_ops.py").write_text(
+    (tmp_path / "my_checked_ops.py").write_text(
         "from minigrad.graph import Op\n"
         "def good(x, y): return x * y + x\n"
         "class Bad(Op):\n"
@@ -67,13 +69,14 @@ def test_the_command_checks_ones_own_op(capsys, tmp_path, monkeypatch):
         "    def forward(self, x): return x * x\n"
         "    def backward(self, g, x): return g * x,\n")
     monkeypatch.chdir(tmp_path)
-    assert command.main(["my_ops:good", "--shapes", "3,4 4"]) == 0
+    monkeypatch.delitem(sys.modules, "my_checked_ops", raising=False)
+    assert command.main(["my_checked_ops:good", "--shapes", "3,4 4"]) == 0
     out = capsys.readouterr().out
     assert "PASS  gradient of the gradient" in out and "FAIL" not in out
-    assert command.main(["my_ops:Bad"]) == 1
+    assert command.main(["my_checked_ops:Bad"]) == 1
     out = capsys.readouterr().out
     assert "FAIL  gradient " in out and "check_grad(f, numpy.array(" in out
-    with pytest.raises(SystemExit, match="my_ops:absent"):
-        command.main(["my_ops:absent"])
+    with pytest.raises(SystemExit, match="my_checked_ops:absent"):
+        command.main(["my_checked_ops:absent"])
     with pytest.raises(SystemExit, match='write sizes with commas'):
-        command.main(["my_ops:good", "--shapes", "3x4"])
+        command.main(["my_checked_ops:good", "--shapes", "3x4"])

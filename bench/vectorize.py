@@ -1,6 +1,6 @@
 """The same work in three rungs: a loop in plain Python, NumPy, CuPy.
 
-  python -m bench.vectorize [--size 256] [--batch 1024]
+  python -m bench.vectorize [--size 512] [--batch 1024]
 
 A matrix product, a dense layer with its sigmoid, and a whole training step of the 1010 GAN (forward, backward, update;
 by hand, without autograd, so that all three rungs do the same). Each rung's result is compared with the first's before
@@ -230,7 +230,7 @@ def plot(rows, path):
 def main(argv=None):
     """Measure, print a table, write the JSON and the plot."""
     parser = argparse.ArgumentParser(prog="python -m bench.vectorize", description=__doc__.split("\n")[0])
-    parser.add_argument("--size", type=int, default=256, help="of the square matrices (256)")
+    parser.add_argument("--size", type=int, default=512, help="of the square matrices (512)")
     parser.add_argument("--batch", type=int, default=1024, help="samples of the GAN step (1024)")
     parser.add_argument("--out", type=Path, default=RESULTS, help="where the JSON and the plot go (bench/results)")
     args = parser.parse_args(argv)

@@ -21,11 +21,10 @@ import numpy as np
 import minigrad as mg
 from gans.commandline import parser, positive
 from gans.judge import cached_judge, verdict
-from gans.mnist import real_batch
+from gans.mnist import load, real_batch
 from gans.pictures import grid, write_atomically
 from gans.run import Run, check_lines, main, parse, report_paths, say
 from minigrad import nn, optim
-from minigrad.data.download import load_digits
 
 SEED, CLASSES = 100, 10
 GARMENTS = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
@@ -75,7 +74,8 @@ def train(run, images, labels, penalty=0.2, reach=0.3, every=4):
 
     for step in run.steps():
         # 1 and 2. D learns from real images with their own labels, and from images generated for the same labels.
-        real, asked = real_batch(run, step, images), one_hot(labels[run.batch_order(step, len(images), batch)], run.device)
+        real = real_batch(run, step, images)
+        asked = one_hot(labels[run.batch_order(step, len(images), batch)], run.device)
         fake = G(run.noise(step, batch, SEED), asked)
         answers = D(real, asked)
         d_real, d_fake = loss(answers, ones), loss(D(fake.detach(), asked), zeros)
@@ -131,11 +131,7 @@ def demo(argv=None):
     p.add_argument("--samples", type=positive, metavar="N",
                    help="write N samples to samples.npy, uint8 N x 28 x 28, and what was asked for to labels.npy")
     args = parse(p, argv)
-    images, labels, provenance = load_digits(args.data, log=say)
-    if args.data == "auto":  # what it was is part of the run: resumed elsewhere, it must not go on with other data
-        args.data = "mnist" if provenance.startswith("MNIST") else "synthetic"
-    held_out, _, _ = load_digits(args.data, "test", log=say)
-    say(f"data: {provenance}, {len(images)} images")
+    images, labels, held_out = load(args)
     run = Run(args)
     judge = cached_judge(images, labels, log=say)
     G = train(run, images, labels)

@@ -156,6 +156,16 @@ RECIPES = {
 }
 
 
+def load(args):
+    """(images, labels, test images) of `--data`. "auto" becomes what was found: a run resumed elsewhere keeps to it."""
+    images, labels, provenance = load_digits(args.data, log=say)
+    if args.data == "auto":
+        args.data = "mnist" if provenance.startswith("MNIST") else "synthetic"
+    held_out, _, _ = load_digits(args.data, "test", log=say)
+    say(f"data: {provenance}, {len(images)} images")
+    return images, labels, held_out
+
+
 def real_batch(run, step, images):
     """The step's real images, (batch, 784) float32 in 0..1."""
     chosen = images[run.batch_order(step, len(images), run.args.batch)]
@@ -196,11 +206,7 @@ def demo(argv=None):
     recipe = RECIPES[args.recipe]
     args.steps = args.steps or recipe.steps
 
-    images, labels, provenance = load_digits(args.data, log=say)
-    if args.data == "auto":  # what it was is part of the run: resumed elsewhere, it must not go on with other data
-        args.data = "mnist" if provenance.startswith("MNIST") else "synthetic"
-    held_out, _, _ = load_digits(args.data, "test", log=say)
-    say(f"data: {provenance}, {len(images)} images")
+    images, labels, held_out = load(args)
     run = Run(args)
     G = recipe.train(run, recipe, images)
     say(f"{args.steps} steps of {args.batch} in {run.seconds:.0f} s")

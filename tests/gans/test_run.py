@@ -34,9 +34,8 @@ def few_digits(monkeypatch, tmp_path):
     monkeypatch.setenv("MINIGRAD_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("gans.judge.EPOCHS", 1)
     digits = {split: synthetic_digits(640, seed) for seed, split in enumerate(("train", "test"))}
-    for demo in (mnist, cgan):
-        monkeypatch.setattr(demo, "load_digits",
-                            lambda name, split="train", log=print: (*digits[split], "640 drawn digits"))
+    monkeypatch.setattr(mnist, "load_digits",
+                        lambda name, split="train", log=print: (*digits[split], "640 drawn digits"))
 
 
 def state_of(folder):

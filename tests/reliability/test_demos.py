@@ -26,12 +26,12 @@ DRIVER = textwrap.dedent("""
     # A demo, on few random images instead of digits, that tells through a mapped file its step, and whether it saves.
     import importlib, mmap, os, sys
     import numpy as np
-    from gans import judge, run
+    from gans import judge, mnist, run
 
     note, name, *options = sys.argv[1:]
     images = np.random.default_rng(0).integers(0, 256, (640, 28, 28), np.uint8)
     module = importlib.import_module(f"gans.{name}")
-    module.load_digits = lambda data, split="train", log=print: (images, np.arange(640) % 10, "640 random images")
+    mnist.load_digits = lambda data, split="train", log=print: (images, np.arange(640) % 10, "640 random images")
     judge.EPOCHS = 1
     if note != "-":
         with open(note, "r+b") as file:
@@ -91,7 +91,7 @@ EVERY = [(name, options) for name in DEMOS for options in OPTIONS.get(name, [[]]
 def test_a_demo_trains_to_the_same_bits_every_time(tmp_path, monkeypatch, name, options):
     images = np.random.default_rng(0).integers(0, 256, (640, 28, 28), np.uint8)
     module, digits = importlib.import_module(f"gans.{name}"), (images, np.arange(640) % 10, "640 random images")
-    monkeypatch.setattr(module, "load_digits", lambda *_, **__: digits, raising=False)
+    monkeypatch.setattr("gans.mnist.load_digits", lambda *_, **__: digits)
     monkeypatch.setattr(module, "cached_judge", lambda *_, **__: None, raising=False)
     monkeypatch.setattr("gans.run.Run.finish", lambda *_: sys.exit(0))  # what comes after the training
     monkeypatch.setattr(os, "fsync", lambda _: None)  # most of the time of a run this short

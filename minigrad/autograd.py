@@ -2,8 +2,7 @@
 
 from minigrad.backend import array_module, as_array
 from minigrad.graph import Handle, Op, sweep
-from minigrad.modes import (detect_anomaly, enable_grad, is_grad_enabled, no_grad, set_detect_anomaly,
-                            set_grad_enabled)
+from minigrad.modes import detect_anomaly, enable_grad, is_grad_enabled, no_grad, set_detect_anomaly, set_grad_enabled
 
 __all__ = ["detect_anomaly", "enable_grad", "grad", "is_grad_enabled", "no_grad", "set_detect_anomaly",
            "set_grad_enabled"]

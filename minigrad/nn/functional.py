@@ -4,11 +4,36 @@ from minigrad import ops, random
 from minigrad.autograd import array_of
 from minigrad.backend import array_module
 from minigrad.graph import Op
-from minigrad.ops import (adaptive_avg_pool1d, adaptive_avg_pool2d, avg_pool1d, avg_pool2d, conv1d, conv2d,
-                          conv_transpose1d, conv_transpose2d, cross_entropy, elu, gelu, interpolate, l1_loss,
-                          linear, log_softmax, max_pool1d, max_pool2d, mse_loss, nll_loss, pad,
-                          pixel_shuffle, pixel_unshuffle, sigmoid, silu, smooth_l1_loss, softmax, softplus,
-                          tanh)
+from minigrad.ops import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    avg_pool1d,
+    avg_pool2d,
+    conv1d,
+    conv2d,
+    conv_transpose1d,
+    conv_transpose2d,
+    cross_entropy,
+    elu,
+    gelu,
+    interpolate,
+    l1_loss,
+    linear,
+    log_softmax,
+    max_pool1d,
+    max_pool2d,
+    mse_loss,
+    nll_loss,
+    pad,
+    pixel_shuffle,
+    pixel_unshuffle,
+    sigmoid,
+    silu,
+    smooth_l1_loss,
+    softmax,
+    softplus,
+    tanh,
+)
 from minigrad.ops.loss import bce as binary_cross_entropy
 from minigrad.ops.loss import bce_with_logits as binary_cross_entropy_with_logits
 from minigrad.ops.norm import batch_norm, group_norm, instance_norm, layer_norm

@@ -1,7 +1,7 @@
 """Optimisers: one pass over one flat buffer for all the parameters of a group.
 
 An optimiser moves its parameters into one buffer that each `Parameter` then views, so that an update is a handful of
-array operations whatever the number of layers, walked in blocks that stay in the cache. A parameter without a gradient
+array operations whatever the number of layers, in blocks of half a megabyte. A parameter without a gradient
 is left alone, its state and its step count too, as in PyTorch. State dicts have PyTorch's form.
 """
 

@@ -6,8 +6,8 @@ generator is fed 0.5 and must find the pattern without ever seeing it.
 
 What to look at: the two losses of the discriminator settle at 0.25. That is no property of the input 0.5. A
 discriminator that can no longer tell answers 0.5; its target is 1 for real and 0 for generated; and (1 - 0.5) squared,
-like (0 - 0.5) squared, is 0.25, whatever goes into the generator. A few seeds in a hundred start so slowly that they need
-more than the book's 10,000 steps.
+like (0 - 0.5) squared, is 0.25, whatever goes into the generator. A few seeds in a hundred start so slowly that they
+need more than the book's 10,000 steps.
 """
 
 import sys

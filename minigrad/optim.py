@@ -1,8 +1,9 @@
 """Optimisers: one pass over one flat buffer for all the parameters of a group.
 
 An optimiser moves its parameters into one buffer that each `Parameter` then views, so that an update is a handful of
-array operations whatever the number of layers, in blocks of half a megabyte. A parameter without a gradient
-is left alone, its state and its step count too, as in PyTorch. State dicts have PyTorch's form.
+array operations whatever the number of layers, in blocks of half a megabyte. Gradients are read where backward left
+them, but for those of small parameters (biases), which are put together first. A parameter without a gradient is left
+alone, its state and its step count too, as in PyTorch. State dicts have PyTorch's form.
 """
 
 import copy
@@ -15,10 +16,11 @@ from minigrad.tensor import Tensor
 from minigrad.writes import touch
 
 BLOCK = 1 << 17  # elements: half a megabyte an operand; more loses the cache, less or threads pay more for their calls
+SMALL = 1 << 14  # elements: copying fewer costs less than a dozen calls of their own
 
 
 class Flat:
-    """Parameters of one dtype and device as views of one buffer, with their gradients and state laid out alike."""
+    """Parameters of one dtype and device as views of one buffer, with their state laid out alike."""
 
     def __init__(self, parameters, slots):
         self.parameters = parameters
@@ -27,22 +29,22 @@ class Flat:
         self.starts = [0]
         for p in parameters:
             self.starts.append(self.starts[-1] + p.array.size)
-        self.values, self.grads = self.xp.empty(self.starts[-1], dtype), self.xp.empty(self.starts[-1], dtype)
-        block = BLOCK if self.xp.__name__ == "numpy" else self.starts[-1]
-        self.scratch = self.xp.empty(min(block, self.starts[-1]), dtype)
-        self.state = {name: self.xp.zeros(self.starts[-1], dtype) for name in slots}
+        size, on_host = self.starts[-1], self.xp.__name__ == "numpy"
+        self.block, self.small = (BLOCK, SMALL) if on_host else (size, size)  # a GPU wants few calls, however long
+        self.values = self.xp.empty(size, dtype)
+        self.scratch = self.xp.empty(min(self.block, size), dtype)
+        self.state = {name: self.xp.zeros(size, dtype) for name in slots}
         self.steps = [0] * len(parameters)
+        self.orders = [sorted(range(p.array.ndim), key=lambda axis: -p.array.strides[axis]) for p in parameters]
         self.cut = {}  # blocks that were cut before
         self.views = [self.view(self.values, i) for i in range(len(parameters))]
-        self.grad_views = [self.view(self.grads, i) for i in range(len(parameters))]
         self.gather_parameters()
 
     def view(self, buffer, i):
         """The part of a buffer that belongs to parameter i, in its shape and memory order."""
-        array = self.parameters[i].array
-        order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
-        part = buffer[self.starts[i]:self.starts[i + 1]].reshape([array.shape[axis] for axis in order])
-        return part.transpose([order.index(axis) for axis in range(array.ndim)])
+        shape, order = self.parameters[i].array.shape, self.orders[i]
+        part = buffer[self.starts[i]:self.starts[i + 1]].reshape([shape[axis] for axis in order])
+        return part.transpose([order.index(axis) for axis in range(len(order))])
 
     def gather_parameters(self):
         """Take in the values of parameters whose array is not our view of them."""
@@ -58,31 +60,39 @@ class Flat:
                 return False
         return True
 
-    def gather_grads(self):
-        """Copy the gradients into their buffer; return the runs (first, last + 1, step) that have one."""
-        runs, previous = [], None
-        for i, (p, view) in enumerate(zip(self.parameters, self.grad_views)):
-            if p.grad is None:
-                previous = None
-                continue
-            view[...] = p.grad.array
-            self.steps[i] += 1
-            if previous == self.steps[i]:
-                runs[-1][1] = i + 1
-            else:
-                runs.append([i, i + 1, self.steps[i]])
-            previous = self.steps[i]
-        return runs
+    def gradients(self):
+        """The stretches of the buffer that have a gradient: [(start, end, step, the gradient, flat)].
 
-    def blocks(self, first, last):
-        """The buffers of parameters first..last - 1, a block at a time: [(values, grads, scratch, state)]."""
-        if (first, last) not in self.cut:
-            start, end = self.starts[first], self.starts[last]
-            size = len(self.scratch) or 1
-            slices = [slice(i, min(i + size, end)) for i in range(start, end, size)]
-            self.cut[first, last] = [(self.values[s], self.grads[s], self.scratch[:s.stop - s.start],
-                                      {name: buffer[s] for name, buffer in self.state.items()}) for s in slices]
-        return self.cut[first, last]
+        Neighbours that are small are one stretch. A gradient in its parameter's memory order is not copied.
+        """
+        stretches, parts = [], []
+        for i, (p, order) in enumerate(zip(self.parameters, self.orders)):
+            if p.grad is None:
+                parts = []
+                continue
+            self.steps[i] += 1
+            step, start, end = self.steps[i], self.starts[i], self.starts[i + 1]
+            g = p.grad.array
+            g = (g.transpose(order) if len(order) > 1 else g).reshape(-1)
+            if end - start > self.small:
+                parts = []
+                stretches.append((start, end, step, g))
+            elif parts and stretches[-1][2] == step:
+                parts.append(g)
+                stretches[-1] = (stretches[-1][0], end, step, parts)
+            else:
+                parts = [g]
+                stretches.append((start, end, step, parts))
+        return [(start, end, step, self.xp.concatenate(g) if type(g) is list else g) for start, end, step, g in stretches]
+
+    def blocks(self, start, end):
+        """The buffers from start to end, a block at a time: [(values, scratch, state, place in the gradient)]."""
+        if (start, end) not in self.cut:
+            slices = [slice(i, min(i + self.block, end)) for i in range(start, end, self.block or 1)]
+            self.cut[start, end] = [(self.values[s], self.scratch[:s.stop - s.start],
+                                     {name: buffer[s] for name, buffer in self.state.items()},
+                                     slice(s.start - start, s.stop - start)) for s in slices]
+        return self.cut[start, end]
 
 
 class Optimizer:
@@ -158,16 +168,16 @@ class Optimizer:
         loss = closure() if closure else None
         for i, group in enumerate(self.param_groups):
             for flat in self._flat_parts(i):
-                runs = flat.gather_grads()
-                if runs:
+                stretches = flat.gradients()
+                if stretches:
                     touch(flat.values)
-                for first, last, step in runs:
-                    for values, grads, scratch, state in flat.blocks(first, last):
-                        self.update(flat.xp, group, step, values, grads, scratch, **state)
+                for start, end, step, gradient in stretches:
+                    for values, scratch, state, place in flat.blocks(start, end):
+                        self.update(flat.xp, group, step, values, gradient[place], scratch, **state)
         return loss
 
     def update(self, xp, group, step, p, g, t, **state):
-        """Change p and the state, all 1-D arrays of one length, by the gradient g; g and t may be overwritten."""
+        """Change p and the state, all 1-D arrays of one length, by the gradient g, which stays; t is for scratch."""
         raise NotImplementedError
 
     def state_dict(self):
@@ -241,12 +251,12 @@ class SGD(Optimizer):
 
     def update(self, xp, group, step, p, g, t, momentum_buffer=None):
         if group["weight_decay"]:
-            g += xp.multiply(p, group["weight_decay"], out=t)
+            g = g + xp.multiply(p, group["weight_decay"], out=t)
         if momentum_buffer is not None:
             momentum_buffer *= group["momentum"]
             momentum_buffer += xp.multiply(g, 1.0 if step == 1 else 1.0 - group["dampening"], out=t)
             if group["nesterov"]:
-                g += xp.multiply(momentum_buffer, group["momentum"], out=t)
+                g = g + xp.multiply(momentum_buffer, group["momentum"], out=t)
             else:
                 g = momentum_buffer
         p -= xp.multiply(g, group["lr"], out=t)
@@ -265,7 +275,7 @@ class RMSprop(Optimizer):
     def update(self, xp, group, step, p, g, t, square_avg, grad_avg=None, momentum_buffer=None):
         alpha = group["alpha"]
         if group["weight_decay"]:
-            g += xp.multiply(p, group["weight_decay"], out=t)
+            g = g + xp.multiply(p, group["weight_decay"], out=t)
         square_avg *= alpha
         xp.multiply(g, g, out=t)
         t *= 1 - alpha
@@ -301,15 +311,14 @@ class Adam(Optimizer):
         if group["weight_decay"] and self.decoupled:
             p *= 1 - lr * group["weight_decay"]
         elif group["weight_decay"]:
-            g += xp.multiply(p, group["weight_decay"], out=t)
+            g = g + xp.multiply(p, group["weight_decay"], out=t)
         xp.multiply(g, g, out=t)
         t *= 1 - beta2
         exp_avg_sq *= beta2
         exp_avg_sq += t
         if beta1:
-            g *= 1 - beta1
             exp_avg *= beta1
-            exp_avg += g
+            exp_avg += xp.multiply(g, 1 - beta1, out=t)
         else:
             exp_avg[...] = g
         # lr * (m / c1) / (sqrt(v / c2) + eps) with both corrections moved into two numbers

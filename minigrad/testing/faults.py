@@ -417,7 +417,7 @@ def _adam(self, xp, group, step, p, g, t, exp_avg, exp_avg_sq, correct=True, squ
     if self.decoupled:
         p *= 1 - lr * group["weight_decay"]
     else:
-        g += group["weight_decay"] * p
+        g = g + group["weight_decay"] * p
     exp_avg[...] = beta1 * exp_avg + (1 - beta1) * g
     exp_avg_sq[...] = beta2 * exp_avg_sq + (1 - beta2) * (g * g if square else abs(g))
     first, second = (1 - beta1 ** step, 1 - beta2 ** step) if correct else (1.0, 1.0)
@@ -426,7 +426,7 @@ def _adam(self, xp, group, step, p, g, t, exp_avg, exp_avg_sq, correct=True, squ
 
 
 def _sgd(self, xp, group, step, p, g, t, momentum_buffer=None, decay=1, nesterov=True, keep=1):
-    g += decay * group["weight_decay"] * p
+    g = g + decay * group["weight_decay"] * p
     if momentum_buffer is not None:
         momentum_buffer[...] = keep * group["momentum"] * momentum_buffer + g * (
             1.0 if step == 1 else 1 - group["dampening"]
@@ -439,7 +439,7 @@ def _rmsprop(
     self, xp, group, step, p, g, t, square_avg, grad_avg=None, momentum_buffer=None, swapped=False, centred=True
 ):
     alpha = 1 - group["alpha"] if swapped else group["alpha"]
-    g += group["weight_decay"] * p
+    g = g + group["weight_decay"] * p
     square_avg[...] = alpha * square_avg + (1 - alpha) * g * g
     root = square_avg
     if grad_avg is not None:

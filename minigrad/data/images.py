@@ -36,14 +36,15 @@ MAX_LIST = 2**28  # bytes of an attribute list; CelebA's has 2**24.7
 STEP = 256  # images between two marks of progress
 
 
-def build(path, source, *, crop=None, size=None, attributes=None, overwrite=False):
+def build(path, source, *, crop=None, size=None, limit=None, attributes=None, overwrite=False):
     """Build an image set; or finish one, if `path`.partial is what an interrupted call with the same arguments left.
 
     Args:
         path: the HDF5 file to make.
         source: a folder (searched with its subfolders) or a zip file. Images are taken in natural order: 2 before 10.
-        crop: (height, width) to cut from the middle of each image.
+        crop: (height, width) to cut from the middle of each image; "square" for the largest square there.
         size: (height, width) that each image is then resampled to.
+        limit: take no more than this many images, the first in natural order.
         attributes: a list in the format of CelebA's list_attr_celeba.txt.
         overwrite: replace `path` if it exists, and drop a `path`.partial that is of something else.
 
@@ -56,14 +57,15 @@ def build(path, source, *, crop=None, size=None, attributes=None, overwrite=Fals
     if path.exists() and not overwrite:
         raise DataError(f"{path}: exists; pass --overwrite to replace it, or choose another name")
     with _open_source(source) as images:
-        names = images.names
+        names = images.names = images.names[:limit]
         known = read_attributes(attributes, names) if attributes else {}
-        shape = (len(names), *(size or crop or _decode(images, names[0]).shape[:2]), 3)
+        side = size or (crop if crop != "square" else None) or _cropped(crop, *_decode(images, names[0]).shape[:2])
+        shape = (len(names), *side, 3)
         about = {
             "format": "minigrad images 1",
             "source": Path(source).name,
             "source_sha256": images.digest(),
-            "crop": list(crop) if crop else None,
+            "crop": list(crop) if crop and crop != "square" else crop,
             "size": list(size) if size else None,
             "attributes": Path(attributes).name if attributes else None,
         }
@@ -162,6 +164,7 @@ def _prepare(images, name, crop, size, expected):
     pixels = _decode(images, name)
     height, width = pixels.shape[:2]
     if crop:
+        crop = _cropped(crop, height, width)
         if height < crop[0] or width < crop[1]:
             raise DataError(f"{images.path}: {name}: is {height}×{width} (height×width), less than the crop of "
                             f"{crop[0]}×{crop[1]}; choose a smaller --crop")
@@ -173,6 +176,13 @@ def _prepare(images, name, crop, size, expected):
         raise DataError(f"{images.path}: {name}: is {height}×{width} (height×width), the first image is "
                         f"{expected[0]}×{expected[1]}; pass --size, or --crop")
     return np.ascontiguousarray(pixels)
+
+
+def _cropped(crop, height, width):
+    """(height, width) of what `crop` leaves of an image."""
+    if crop == "square":
+        return (min(height, width),) * 2
+    return crop or (height, width)
 
 
 def _decode(images, name):
@@ -330,21 +340,23 @@ def main(arguments=None):
     building = commands.add_parser("build", help="make one from a folder or zip of images, or finish making it")
     building.add_argument("file", help="the HDF5 file to make")
     building.add_argument("--from", dest="source", required=True, metavar="DIR|ZIP", help="where the images are")
-    building.add_argument("--crop", type=_side, nargs=2, metavar=("H", "W"), help="cut this from the middle of each")
+    building.add_argument("--crop", type=_crop, nargs="+", metavar="S",
+                          help="cut H W (or a square of S) from the middle of each; 'square': the largest that fits")
     building.add_argument("--size", type=_side, nargs="+", metavar="S",
                           help="then resample to S×S, or to H×W where two are given")
+    building.add_argument("--limit", type=_count, metavar="N", help="take the first N images only")
     building.add_argument("--attributes", metavar="LIST", help="a list in the format of list_attr_celeba.txt")
     building.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
     showing = commands.add_parser("info", help="say what one holds")
     showing.add_argument("file")
     options = parser.parse_args(arguments)
-    if options.command == "build" and options.size and len(options.size) > 2:
-        parser.error("--size takes S, or H and W")
+    if options.command == "build":
+        options.crop = _two(parser, "--crop", options.crop)
+        options.size = _two(parser, "--size", options.size)
     try:
         if options.command == "build":
-            size = options.size * 2 if options.size and len(options.size) == 1 else options.size
-            build(options.file, options.source, crop=options.crop, size=size, attributes=options.attributes,
-                  overwrite=options.overwrite)
+            build(options.file, options.source, crop=options.crop, size=options.size, limit=options.limit,
+                  attributes=options.attributes, overwrite=options.overwrite)
         print(info(options.file))
     except (DataError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -353,6 +365,26 @@ def main(arguments=None):
         print("\ninterrupted; the same command goes on from here", file=sys.stderr)
         return 130
     return 0
+
+
+def _two(parser, option, values):
+    """What was given once or twice as (height, width), or the word that stands alone."""
+    if not values or values == ["square"]:
+        return values[0] if values else None
+    if len(values) > 2 or "square" in values:
+        parser.error(f"{option} takes S, or H and W")
+    return (values * 2)[:2]
+
+
+def _crop(text):
+    return text if text == "square" else _side(text)
+
+
+def _count(text):
+    """A number of images from the command line."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of images, 1 or more")
+    return int(text)
 
 
 def _side(text):

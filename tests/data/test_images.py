@@ -269,7 +269,7 @@ def test_the_command_line(folder, tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr(images, "_decode", interrupt)
     assert main(["build", path, "--from", str(folder), "--overwrite"]) == 130
-    for wrong in (["--size", "0"], ["--size", "1", "2", "3"], ["--crop", "5"], ["--size", "x"]):
+    for wrong in (["--size", "0"], ["--size", "1", "2", "3"], ["--crop", "1", "2", "3"], ["--crop", "square", "5"], ["--limit", "0"], ["--size", "x"]):
         with pytest.raises(SystemExit, match="2"):
             main(["build", path, "--from", str(folder), *wrong])
 
@@ -287,3 +287,21 @@ def test_real_faces_build_with_their_attributes(tmp_path):
     build(tmp_path / "a.h5", tmp_path / "some.zip", crop=(64, 64), attributes=f"{real}/list_attr_celeba.txt")
     with ImageSet(tmp_path / "a.h5") as found:
         assert found.shape == (50, 64, 64, 3) and found.attributes["Smiling"].tolist() == known["Smiling"][:50].tolist()
+
+
+def test_a_square_crop_fits_every_image_and_a_limit_takes_the_first(tmp_path):
+    from PIL import Image
+
+    for i, (width, height) in enumerate([(9, 5), (4, 8), (6, 6), (20, 3)]):
+        pixels = np.zeros((height, width, 3), np.uint8)
+        side = min(width, height)
+        top, left = (height - side) // 2, (width - side) // 2
+        pixels[top:top + side, left:left + side] = 10 * i + 10
+        Image.fromarray(pixels).save(tmp_path / f"{i}.png")
+    build(tmp_path / "a.h5", tmp_path, crop="square", size=(8, 8), limit=3)
+    with ImageSet(tmp_path / "a.h5") as images:
+        assert images.shape == (3, 8, 8, 3) and images.names == ["0.png", "1.png", "2.png"]
+        np.testing.assert_array_equal(images[:], np.broadcast_to([[[[10]]], [[[20]]], [[[30]]]], images.shape))
+    assert main(["build", str(tmp_path / "b.h5"), "--from", str(tmp_path), "--crop", "square", "--size", "4",
+                 "--limit", "2"]) == 0
+    assert main(["info", str(tmp_path / "b.h5")]) == 0

@@ -1,16 +1,19 @@
 """The demos' training steps here and in PyTorch: the same weights, the same losses, then the times in alternation.
 
-  python -m bench.peers [--cases 1010 mnist-batch-64] [--rounds 9] [--threads 2]
+  python -m bench.peers [--cases 1010 dcgan-64] [--rounds 9] [--threads 2] [--json FILE]
 
 Each library runs in a process of its own, with the same number of threads. First both train a few steps from the same
 weights, and their losses must agree; nothing is timed otherwise. Then they take turns, and the figure is the median of
-the turns' ratios: machines drift, and a turn here and a turn there drift together. Peak memory is the process's largest
-resident set, and, beside it, what training added to the imported library. A benchmark, not a test.
+the turns' ratios: machines drift, and a turn here and a turn there drift together. CPU time counts all threads, those
+that wait by spinning too. Peak memory is the process's largest resident set, and, beside it, what training added to the
+imported library. A benchmark, not a test.
 """
 
 import argparse
-import importlib
+import importlib.metadata
+import importlib.util
 import json
+import math
 import os
 import platform
 import statistics
@@ -23,33 +26,31 @@ import numpy as np
 
 from bench.steps import CASES
 
-RESULTS = Path(__file__).parent / "results"
-CHECKED = 5  # steps whose losses are compared
+LIBRARIES = "minigrad", "torch"
 
 
 def worker(library, case, threads):
-    """Serve one library: a line "losses N" or "time N" in, a line of JSON out."""
+    """Serve one library: a number of steps in, a line of JSON out."""
     torch = importlib.import_module(library)
     if library == "torch":
         torch.set_num_threads(threads)
     imported = peak_memory()
-    networks, step = CASES[case][0](torch, lambda a: torch.tensor(np.asarray(a, np.float32)))
+    step, done = start(torch, CASES[case].make), 0
+    for line in sys.stdin:
+        began, used, first, done = time.perf_counter(), time.process_time(), done, done + int(line)
+        losses = [[loss.item() for loss in step(i)] for i in range(first, done)]
+        print(json.dumps({"wall": time.perf_counter() - began, "cpu": time.process_time() - used, "losses": losses,
+                          "peak": peak_memory(), "imported": imported}), flush=True)
+
+
+def start(torch, make):
+    """The step function of a case, its networks' weights set to what they are in the other library too."""
+    networks, step = make(torch, lambda a: torch.tensor(np.asarray(a, np.float32)))
     rng = np.random.default_rng(1)
     for network in networks:
         network.load_state_dict({name: torch.tensor(initial(name, tuple(value.shape), rng))
                                  for name, value in network.state_dict().items()})
-    done = 0
-    for line in sys.stdin:
-        what, count = line.split()
-        began, losses = time.perf_counter(), []
-        for _ in range(int(count)):
-            result = step(done)
-            done += 1
-            if what == "losses":
-                losses.append([loss.item() for loss in result])
-        seconds = time.perf_counter() - began
-        answer = {"losses": losses, "seconds": seconds, "peak": peak_memory(), "imported": imported}
-        print(json.dumps(answer), flush=True)
+    return step
 
 
 def initial(name, shape, rng):
@@ -58,17 +59,20 @@ def initial(name, shape, rng):
         return np.zeros(shape, np.int64)
     if name.endswith("running_var"):
         return np.ones(shape, np.float32)
-    if len(shape) < 2:
-        return (rng.normal(size=shape) * 0.01 + name.endswith("weight")).astype(np.float32)
-    return (rng.normal(size=shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
+    value = rng.standard_normal(shape, np.float32)
+    value *= 0.01 if len(shape) < 2 else math.prod(shape[1:]) ** -0.5
+    value += len(shape) < 2 and name.endswith("weight")
+    return value
 
 
 def peak_memory():
     """The largest resident set so far, in MiB."""
+    status = Path("/proc/self/status")
+    if status.exists():  # first, because on Linux a process's ru_maxrss begins with its parent's
+        return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024
     import resource
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 if sys.platform == "darwin" else 1024) / 1024 ** (
-        sys.platform == "darwin")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 class Peer:
@@ -76,15 +80,18 @@ class Peer:
 
     def __init__(self, library, case, threads):
         count = str(threads)
-        environment = {**os.environ, "OMP_NUM_THREADS": count, "OPENBLAS_NUM_THREADS": count, "MKL_NUM_THREADS": count}
-        self.process = subprocess.Popen([sys.executable, "-m", "bench.peers", "--worker", library, "--cases", case,
-                                         "--threads", count], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                        env=environment)
+        command = [sys.executable, "-m", "bench.peers", "--worker", library, "--cases", case, "--threads", count]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1],
+            env={**os.environ, "OMP_NUM_THREADS": count, "OPENBLAS_NUM_THREADS": count, "MKL_NUM_THREADS": count})
 
-    def ask(self, what, count):
+    def ask(self, count):
         """Let the worker do `count` steps; its answer."""
-        self.process.stdin.write(f"{what} {count}\n")
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write(f"{count}\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:  # it ended before; the empty line below tells
+            pass
         line = self.process.stdout.readline()
         if not line:
             raise SystemExit(f"the worker ended with status {self.process.wait()}; its error stands above")
@@ -92,58 +99,65 @@ class Peer:
 
     def close(self):
         """End the worker."""
-        self.process.stdin.close()
-        self.process.wait()
+        self.process.communicate()
 
 
 def compare(case, rounds, threads):
     """Check, then time, one case; a dict of figures."""
-    here, there = Peer("minigrad", case, threads), Peer("torch", case, threads)
-    a, b = here.ask("losses", CHECKED)["losses"], there.ask("losses", CHECKED)["losses"]
-    if not np.allclose(a, b, rtol=1e-3, atol=1e-5):
-        raise SystemExit(f"{case}: the losses differ, so nothing is timed:\nminigrad {a}\nPyTorch  {b}")
-    steps = CASES[case][1]
-    here.ask("time", steps // 4), there.ask("time", steps // 4)
-    turns = [(here.ask("time", steps), there.ask("time", steps)) for _ in range(rounds)]
-    ratios = [t["seconds"] / h["seconds"] for h, t in turns]
-    last_here, last_there = turns[-1]
-    here.close(), there.close()
-    return {"case": case, "ratio": statistics.median(ratios), "lowest": min(ratios), "highest": max(ratios),
-            "minigrad_ms": statistics.median(h["seconds"] for h, _ in turns) / steps * 1e3,
-            "torch_ms": statistics.median(t["seconds"] for _, t in turns) / steps * 1e3,
-            "minigrad_peak_mib": last_here["peak"], "torch_peak_mib": last_there["peak"],
-            "minigrad_added_mib": last_here["peak"] - last_here["imported"],
-            "torch_added_mib": last_there["peak"] - last_there["imported"], "rounds": rounds, "threads": threads}
+    peers, (_, steps, checked) = [Peer(library, case, threads) for library in LIBRARIES], CASES[case]
+    try:
+        here, there = (peer.ask(checked)["losses"] for peer in peers)
+        if not np.allclose(here, there, rtol=1e-3, atol=1e-5):
+            raise SystemExit(f"{case}: the losses differ, so nothing is timed:\nminigrad {here}\nPyTorch  {there}")
+        for peer in peers:
+            peer.ask(steps // 4)
+        turns = [[peer.ask(steps) for peer in peers] for _ in range(rounds)]
+    finally:
+        for peer in peers:
+            peer.close()
+    row = {"case": case, "rounds": rounds, "threads": threads}
+    for clock, prefix in (("wall", ""), ("cpu", "cpu_")):
+        ratios = [there[clock] / here[clock] for here, there in turns]
+        row |= {f"{prefix}ratio": statistics.median(ratios), f"{prefix}lowest": min(ratios),
+                f"{prefix}highest": max(ratios)}
+        for i, library in enumerate(LIBRARIES):
+            row[f"{library}_{prefix}ms"] = statistics.median(turn[i][clock] for turn in turns) / steps * 1e3
+    for library, last in zip(LIBRARIES, turns[-1]):
+        row |= {f"{library}_peak_mib": last["peak"], f"{library}_added_mib": last["peak"] - last["imported"]}
+    return row
 
 
 def main(argv=None):
-    """Time the cases, print a table, keep the figures in bench/results/peers.json."""
+    """Time the cases, print a table, keep the figures in a file if one is given."""
     parser = argparse.ArgumentParser(prog="python -m bench.peers", description=__doc__.split("\n")[0])
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES), metavar="CASE", help=", ".join(CASES))
     parser.add_argument("--rounds", type=int, default=9, help="turns of each library (9)")
-    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="threads of each library (2)")
-    parser.add_argument("--no-save", action="store_true", help="leave bench/results/peers.json as it is")
+    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1),
+                        help="threads of each library (%(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
+    if args.rounds < 1 or args.threads < 1:
+        parser.error("rounds and threads are 1 or more")
     if args.worker:
         return worker(args.worker, args.cases[0], args.threads)
     if importlib.util.find_spec("torch") is None:
         raise SystemExit("bench.peers compares with PyTorch, which is not installed: pip install torch==2.13.0")
-    print(f"{'case':<16} {'times as fast':>14} {'range':>14} {'ms here':>9} {'PyTorch':>9} {'MiB here':>16} "
-          f"{'PyTorch':>16}")
+    print(f"{'':15} {'wall: times as fast':>21} {'ms here':>9} {'PyTorch':>9}   {'CPU: times':>10} {'ms here':>9} "
+          f"{'PyTorch':>9}   {'peak MiB here':>13} {'PyTorch':>13}")
     rows = []
     for case in args.cases:
         row = compare(case, args.rounds, args.threads)
         rows.append(row)
-        print(f"{case:<16} {row['ratio']:>13.2f}x {row['lowest']:>6.2f} - {row['highest']:<5.2f} "
-              f"{row['minigrad_ms']:>9.3f} {row['torch_ms']:>9.3f} "
-              f"{row['minigrad_peak_mib']:>8.0f} (+{row['minigrad_added_mib']:<4.0f}) "
-              f"{row['torch_peak_mib']:>8.0f} (+{row['torch_added_mib']:<4.0f})", flush=True)
-    if not args.no_save:
-        RESULTS.mkdir(exist_ok=True)
+        print("{case:<15} {ratio:>6.2f} ({lowest:>5.2f} - {highest:>4.2f}) {minigrad_ms:>9.2f} {torch_ms:>9.2f}   "
+              "{cpu_ratio:>10.2f} {minigrad_cpu_ms:>9.2f} {torch_cpu_ms:>9.2f}   "
+              "{minigrad_peak_mib:>5.0f} (+{minigrad_added_mib:>4.0f}) "
+              "{torch_peak_mib:>5.0f} (+{torch_added_mib:>4.0f})".format(**row), flush=True)
+    if args.json:
         about = {"machine": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version(),
-                 "numpy": np.__version__}
-        (RESULTS / "peers.json").write_text(json.dumps({"about": about, "cases": rows}, indent=2) + "\n")
+                 "numpy": np.__version__, "torch": importlib.metadata.version("torch")}
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps({"about": about, "cases": rows}, indent=2) + "\n")
     return None
 
 

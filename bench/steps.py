@@ -1,35 +1,34 @@
-"""The demos' training steps, written once for both libraries: `torch` is minigrad or PyTorch, by the same names.
+"""The training steps that are timed, written once for both libraries: `torch` is minigrad or PyTorch, name for name.
 
 Each case is a function (torch, array) -> (networks, step): `array` makes a float32 tensor of a NumPy array; `step(i)`
-does training step i and returns its losses. Data and noise come from NumPy, the same for both.
+does training step i and returns its losses: of D on real, of D on generated, of G. Data and noise come from NumPy, the
+same for both.
 """
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
-BATCHES = 16  # different batches, used in turn, so that no data loading is timed
+BATCHES = 4  # different batches, used in turn, so that no data loading is timed
 
 
-def pattern1010(torch, array):
-    """The 1010 GAN of gans/pattern1010.py, one sample a step."""
-    nn = torch.nn
-    D = nn.Sequential(nn.Linear(4, 3), nn.Sigmoid(), nn.Linear(3, 1), nn.Sigmoid())
-    G = nn.Sequential(nn.Linear(1, 3), nn.Sigmoid(), nn.Linear(3, 4), nn.Sigmoid())
-    optimiser_d, optimiser_g = torch.optim.SGD(D.parameters(), lr=0.01), torch.optim.SGD(G.parameters(), lr=0.01)
-    loss = nn.MSELoss()
-    one, zero, half = array(np.ones(1)), array(np.zeros(1)), array(np.full(1, 0.5))
-    rng = np.random.default_rng(0)
-    real = [array(rng.random(4) * 0.2 + [0.8, 0, 0.8, 0]) for _ in range(BATCHES)]
+def three_updates(D, G, optimisers, loss, targets, real, noise):
+    """The book's step: D learns from real images, D from generated ones, G through D, with an update each."""
+    (optimiser_d, optimiser_g), (one, zero) = optimisers, targets
 
     def step(i):
-        d_real = loss(D(real[i % BATCHES]), one)
+        d_real = loss(D(real[i % len(real)]), one)
         optimiser_d.zero_grad()
         d_real.backward()
         optimiser_d.step()
-        d_fake = loss(D(G(half).detach()), zero)
+        d_fake = loss(D(G(noise[2 * i % len(noise)]).detach()), zero)
         optimiser_d.zero_grad()
         d_fake.backward()
         optimiser_d.step()
-        g = loss(D(G(half)), one)
+        g = loss(D(G(noise[(2 * i + 1) % len(noise)])), one)
         optimiser_g.zero_grad()
         g.backward()
         optimiser_g.step()
@@ -38,48 +37,56 @@ def pattern1010(torch, array):
     return (D, G), step
 
 
-def mnist_book(batch):
-    """The book's MNIST GAN (gans/mnist.py --recipe book), `batch` images a step; for 1, unbatched as in the book."""
-    def case(torch, array):
-        nn = torch.nn
-        D = nn.Sequential(nn.Linear(784, 200), nn.LeakyReLU(0.02), nn.LayerNorm(200), nn.Linear(200, 1), nn.Sigmoid())
-        G = nn.Sequential(nn.Linear(100, 200), nn.LeakyReLU(0.02), nn.LayerNorm(200), nn.Linear(200, 784), nn.Sigmoid())
-        optimiser_d = torch.optim.Adam(D.parameters(), lr=0.0001)
-        optimiser_g = torch.optim.Adam(G.parameters(), lr=0.0001)
-        loss = nn.BCELoss()
-        rows = () if batch == 1 else (batch,)
-        ones, zeros = array(np.ones((*rows, 1))), array(np.zeros((*rows, 1)))
-        rng = np.random.default_rng(0)
-        real = [array(rng.random((*rows, 784))) for _ in range(BATCHES)]
-        noise = [array(rng.normal(size=(*rows, 100))) for _ in range(2 * BATCHES)]
+def pattern1010(torch, array):
+    """The 1010 GAN of gans/pattern1010.py, one sample a step."""
+    nn = torch.nn
+    D = nn.Sequential(nn.Linear(4, 3), nn.Sigmoid(), nn.Linear(3, 1), nn.Sigmoid())
+    G = nn.Sequential(nn.Linear(1, 3), nn.Sigmoid(), nn.Linear(3, 4), nn.Sigmoid())
+    optimisers = [torch.optim.SGD(net.parameters(), lr=0.01) for net in (D, G)]
+    rng = np.random.default_rng(0)
+    real = [array(rng.random(4) * 0.2 + [0.8, 0, 0.8, 0]) for _ in range(BATCHES)]
+    targets = array(np.ones(1)), array(np.zeros(1))
+    return three_updates(D, G, optimisers, nn.MSELoss(), targets, real, [array(np.full(1, 0.5))])
 
-        def step(i):
-            d_real = loss(D(real[i % BATCHES]), ones)
-            optimiser_d.zero_grad()
-            d_real.backward()
-            optimiser_d.step()
-            d_fake = loss(D(G(noise[2 * i % BATCHES]).detach()), zeros)
-            optimiser_d.zero_grad()
-            d_fake.backward()
-            optimiser_d.step()
-            g = loss(D(G(noise[(2 * i + 1) % BATCHES])), ones)
-            optimiser_g.zero_grad()
-            g.backward()
-            optimiser_g.step()
-            return d_real, d_fake, g
 
-        return (D, G), step
+def mlp(nn, inputs, hidden, outputs, slope=0.02):
+    """The layers of the book's networks, but for the last activation."""
+    return nn.Linear(inputs, hidden), nn.LeakyReLU(slope), nn.LayerNorm(hidden), nn.Linear(hidden, outputs)
 
-    return case
+
+def book(torch, array, D, G, image, batch):
+    """The book's training of D and G, `batch` images a step; for 1, unbatched as in the book."""
+    optimisers = [torch.optim.Adam(net.parameters(), lr=0.0001) for net in (D, G)]
+    rows = () if batch == 1 else (batch,)
+    rng = np.random.default_rng(0)
+    real = [array(rng.random((*rows, *image))) for _ in range(BATCHES)]
+    noise = [array(rng.normal(size=(*rows, 100))) for _ in range(2 * BATCHES)]
+    targets = array(np.ones((*rows, 1))), array(np.zeros((*rows, 1)))
+    return three_updates(D, G, optimisers, torch.nn.BCELoss(), targets, real, noise)
+
+
+def mnist_book(torch, array, batch):
+    """The book's MNIST GAN (gans/mnist.py --recipe book)."""
+    nn = torch.nn
+    D = nn.Sequential(*mlp(nn, 784, 200, 1), nn.Sigmoid())
+    G = nn.Sequential(*mlp(nn, 100, 200, 784), nn.Sigmoid())
+    return book(torch, array, D, G, (784,), batch)
+
+
+def face_mlp(torch, array, batch, image=(218, 178, 3)):
+    """The book's fully connected GAN of faces, 218x178 pixels in colour: 47 million parameters."""
+    nn, size = torch.nn, math.prod(image)
+    D = nn.Sequential(nn.Flatten(-3), *mlp(nn, size, 100, 1, 0.01), nn.Sigmoid())
+    G = nn.Sequential(*mlp(nn, 100, 300, size, 0.01), nn.Sigmoid(), nn.Unflatten(-1, image))
+    return book(torch, array, D, G, image, batch)
 
 
 def mnist_steady(torch, array, batch=64):
     """The default recipe of gans/mnist.py, 64 images a step."""
     nn = torch.nn
-    G = nn.Sequential(nn.Linear(100, 200), nn.LeakyReLU(0.02), nn.LayerNorm(200), nn.Linear(200, 784), nn.Sigmoid())
-    D = nn.Sequential(nn.Linear(784, 200), nn.LeakyReLU(0.02), nn.LayerNorm(200), nn.Linear(200, 1))
-    optimiser_d = torch.optim.Adam(D.parameters(), 1e-3, betas=(0.5, 0.999))
-    optimiser_g = torch.optim.Adam(G.parameters(), 1e-3, betas=(0.5, 0.999))
+    D = nn.Sequential(*mlp(nn, 784, 200, 1))
+    G = nn.Sequential(*mlp(nn, 100, 200, 784), nn.Sigmoid())
+    optimiser_d, optimiser_g = (torch.optim.Adam(net.parameters(), 1e-3, betas=(0.5, 0.999)) for net in (D, G))
     loss = nn.BCEWithLogitsLoss()
     ones, zeros = array(np.ones((batch, 1))), array(np.zeros((batch, 1)))
     rng = np.random.default_rng(0)
@@ -108,9 +115,75 @@ def mnist_steady(torch, array, batch=64):
     return (D, G), step
 
 
+def convolutional(torch, array, D, G, latent, image, batch):
+    """The step of pytorch/examples' dcgan: D on real and fake images, one update; G through a D without gradients."""
+    optimiser_d, optimiser_g = (torch.optim.Adam(net.parameters(), lr=0.0002, betas=(0.5, 0.999)) for net in (D, G))
+    loss = torch.nn.BCELoss()
+    ones, zeros = array(np.ones(batch)), array(np.zeros(batch))
+    rng = np.random.default_rng(0)
+    real = [array(rng.uniform(-1, 1, (batch, *image))) for _ in range(BATCHES)]
+    noise = [array(rng.normal(size=(batch, latent, 1, 1))) for _ in range(BATCHES)]
+
+    def step(i):
+        D.requires_grad_(True)
+        optimiser_d.zero_grad()
+        d_real = loss(D(real[i % BATCHES]).view(-1), ones)
+        d_real.backward()
+        fake = G(noise[i % BATCHES])
+        d_fake = loss(D(fake.detach()).view(-1), zeros)
+        d_fake.backward()
+        optimiser_d.step()
+        D.requires_grad_(False)
+        optimiser_g.zero_grad()
+        g = loss(D(fake).view(-1), ones)
+        g.backward()
+        optimiser_g.step()
+        return d_real, d_fake, g
+
+    return (D, G), step
+
+
+def dcgan(torch, array, nz=100, ngf=64, ndf=64, batch=32):
+    """The networks of pytorch/examples' dcgan for 64x64 RGB."""
+    nn = torch.nn
+    G, D = [], []
+    for i, (a, b) in enumerate(((nz, 8 * ngf), (8 * ngf, 4 * ngf), (4 * ngf, 2 * ngf), (2 * ngf, ngf))):
+        G += [nn.ConvTranspose2d(a, b, 4, *((2, 1) if i else (1, 0)), bias=False), nn.BatchNorm2d(b), nn.ReLU(True)]
+    G += [nn.ConvTranspose2d(ngf, 3, 4, 2, 1, bias=False), nn.Tanh()]
+    for i, (a, b) in enumerate(((3, ndf), (ndf, 2 * ndf), (2 * ndf, 4 * ndf), (4 * ndf, 8 * ndf))):
+        D += [nn.Conv2d(a, b, 4, 2, 1, bias=False), *[nn.BatchNorm2d(b)] * (i > 0), nn.LeakyReLU(0.2, inplace=True)]
+    D += [nn.Conv2d(8 * ndf, 1, 4, 1, 0, bias=False), nn.Sigmoid()]
+    return convolutional(torch, array, nn.Sequential(*D), nn.Sequential(*G), nz, (3, 64, 64), batch)
+
+
+def mnist_conv(torch, array, batch=64):
+    """A GAN of 32 and 64 channels for 28x28 digits."""
+    nn = torch.nn
+    G = nn.Sequential(nn.ConvTranspose2d(64, 64, 7, bias=False), nn.BatchNorm2d(64), nn.ReLU(True),
+                      nn.ConvTranspose2d(64, 32, 4, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU(True),
+                      nn.ConvTranspose2d(32, 1, 4, 2, 1), nn.Tanh())
+    D = nn.Sequential(nn.Conv2d(1, 32, 4, 2, 1), nn.LeakyReLU(0.2, True),
+                      nn.Conv2d(32, 64, 4, 2, 1, bias=False), nn.BatchNorm2d(64), nn.LeakyReLU(0.2, True),
+                      nn.Conv2d(64, 1, 7), nn.Sigmoid())
+    return convolutional(torch, array, D, G, 64, (1, 28, 28), batch)
+
+
+class Case(NamedTuple):
+    """A step, how many of them to time at once, and of how many the losses are compared."""
+
+    make: Callable
+    steps: int
+    checked: int = 5
+
+
 CASES = {
-    "1010": (pattern1010, 2000),  # the step, and how many to time at once
-    "mnist-batch-1": (mnist_book(1), 300),
-    "mnist-batch-64": (mnist_book(64), 60),
-    "mnist-steady-64": (mnist_steady, 60),
+    "1010": Case(pattern1010, 2000),
+    "mnist-batch-1": Case(partial(mnist_book, batch=1), 300),
+    "mnist-batch-64": Case(partial(mnist_book, batch=64), 60),
+    "mnist-steady-64": Case(mnist_steady, 60),
+    "face-mlp": Case(partial(face_mlp, batch=1), 4),
+    "face-mlp-16": Case(partial(face_mlp, batch=16), 4),
+    # Adam turns rounding into different signs, which batch norm and many layers make the most of.
+    "mnist-conv": Case(mnist_conv, 10, checked=2),
+    "dcgan-64": Case(dcgan, 2, checked=2),
 }

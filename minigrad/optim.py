@@ -181,7 +181,7 @@ class Optimizer:
         raise NotImplementedError
 
     def state_dict(self):
-        """{"state": {index: {"step", name: tensor}}, "param_groups": [...]}, in PyTorch's form; tensors are copies."""
+        """{"state": {index: {"step", name: tensor}}, "param_groups": [...]}, in PyTorch's form; its tensors go on with the optimiser."""
         state, groups, index = {}, [], 0
         for i, group in enumerate(self.param_groups):
             places = {id(p): (flat, k) for flat in self._flat_parts(i) for k, p in enumerate(flat.parameters)}
@@ -189,7 +189,7 @@ class Optimizer:
                 flat, k = places[id(p)]
                 if flat.steps[k]:
                     state[index + offset] = {"step": flat.steps[k], **{
-                        name: Op.wrap(flat.view(buffer, k).copy()) for name, buffer in flat.state.items()}}
+                        name: Op.wrap(flat.view(buffer, k)) for name, buffer in flat.state.items()}}
             count = len(group["params"])
             options = {k: v for k, v in group.items() if k != "params"}
             groups.append({**options, "params": list(range(index, index + count))})
@@ -361,9 +361,10 @@ class EMA:
                 mean.copy_(now)
                 continue
             touch(mean.array)
-            step = now.array - mean.array
-            step *= 1 - decay
-            mean.array += step
+            for part in _parts(mean.array):
+                step = now.array[part] - mean.array[part]
+                step *= 1 - decay
+                mean.array[part] += step
 
     def state_dict(self):
         """The averaged model's state and the number of updates."""
@@ -373,3 +374,11 @@ class EMA:
         """Go on from a state that `state_dict` gave."""
         self.model.load_state_dict(state_dict["model"])
         self.updates = int(state_dict["updates"])
+
+
+def _parts(array):
+    """Indices of an array's parts, of about a block each: what is computed of one is soon free again."""
+    if array.size <= BLOCK:
+        return [...]
+    rows = max(1, BLOCK * len(array) // array.size)
+    return [slice(start, start + rows) for start in range(0, len(array), rows)]

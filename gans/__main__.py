@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-DEMOS = ("pattern1010", "mnist", "cgan")
+DEMOS = ("pattern1010", "mnist", "cgan", "face", "dcgan")
 
 
 def main():

@@ -20,14 +20,13 @@ import numpy as np
 
 import minigrad as mg
 from gans.commandline import parser, positive
-from gans.judge import cached_judge, verdict
+from gans.judge import NAMES, cached_judge, verdict
 from gans.mnist import load, real_batch
 from gans.pictures import grid, write_atomically
 from gans.run import Run, check_lines, main, parse, report_paths, say
 from minigrad import nn, optim
 
 SEED, CLASSES = 100, 10
-GARMENTS = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 
 
 class Generator(nn.Module):
@@ -147,7 +146,7 @@ def demo(argv=None):
         paths.append(write_atomically(run.folder / "labels.npy", lambda path: np.save(path, asked)))
     right = judge.read(samples)[1].argmax(1) == asked
     found = verdict(judge, samples, held_out)
-    names = GARMENTS if args.data == "fashion" else tuple("0123456789")
+    names = NAMES["fashion" if args.data == "fashion" else "digits"]
     say(f"{right.mean():.1%} of the samples are read as the class that was asked for: "
         + ", ".join(f"{name} {right[asked == c].mean():.0%}" for c, name in enumerate(names)) + ".")
     say(found.words(names)[0])

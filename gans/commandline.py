@@ -39,3 +39,14 @@ def _at_least(least):
 
 
 positive = _at_least(1)
+
+
+def non_negative(text):
+    """A finite number of 0 or more, from the command line."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number; give one of 0 or more") from None
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{value:g} is out of range; give 0 or more")
+    return value

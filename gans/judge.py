@@ -5,20 +5,21 @@ the user's cache, under the digest of the data that it learned from.
 """
 
 import hashlib
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 import minigrad as mg
-from gans.metrics import frechet_distance, shares
+from gans.imagesets import cache_folder
+from gans.metrics import frechet_distance, shares, sliced_wasserstein
 from minigrad import nn, optim
 from minigrad.checkpoint import load_safetensors, save_safetensors
 from minigrad.errors import CheckpointError
 from minigrad.random import stream
 
 EPOCHS, BATCH, RATE = 4, 128, 2e-3
+NAMES = {"digits": tuple("0123456789"), "fashion": ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal",
+                                                    "shirt", "sneaker", "bag", "ankle boot")}
 
 
 class Judge(nn.Module):
@@ -52,7 +53,7 @@ class Verdict:
     shares: np.ndarray  # of each class among the samples
     distance: float  # the Fréchet distance of the features to real ones, as a share of uniform noise's
 
-    def words(self, names=tuple("0123456789")):
+    def words(self, names=NAMES["digits"]):
         """The verdict in plain words, a sentence a line."""
         low, high = int(self.shares.argmin()), int(self.shares.argmax())
         count = len(self.shares)
@@ -98,10 +99,8 @@ def train_judge(images, labels, seed=0, classes=10):
 
 def cached_judge(images, labels, log=print):
     """The Judge for these images and labels, from the cache or trained now (about ten seconds) and put there."""
-    import pooch
-
     digest = hashlib.sha256(images.tobytes() + labels.tobytes() + f"{EPOCHS}-{BATCH}-{RATE}".encode()).hexdigest()[:16]
-    path = Path(os.environ.get("MINIGRAD_CACHE") or pooch.os_cache("minigrad")) / f"judge-{digest}.safetensors"
+    path = cache_folder() / f"judge-{digest}.safetensors"
     judge = Judge(int(labels.max()) + 1)
     try:
         judge.load_state_dict(load_safetensors(path))
@@ -126,3 +125,19 @@ def verdict(judge, samples, real):
     noise_features, _ = judge.read(noise)
     return Verdict(float(probabilities.max(1).mean()), shares(probabilities.argmax(1), probabilities.shape[1]),
                    frechet_distance(features, real_features) / frechet_distance(noise_features, real_features))
+
+
+def distance_to_real(samples, pictures):
+    """Two SlicedWassersteins: of samples to pictures that were kept back, and, as the floor, of ones that were not."""
+    n = min(len(samples), len(pictures.held_out), len(pictures.train))
+    learnt = pictures.train[np.sort(stream(0, "floor").permutation(len(pictures.train))[:n])]
+    real = pictures.held_out[:n]
+    return sliced_wasserstein(samples[:n].reshape(real.shape), real), sliced_wasserstein(learnt, real)
+
+
+def progress(before, samples, pictures):
+    """(the distance of samples to real pictures as a share of what it was before training, the same in words)."""
+    now, floor = distance_to_real(samples, pictures)
+    return now.average / before.average, (
+        f"sliced Wasserstein distance of {now.images} samples to pictures that were kept back: {before.average:.1f} "
+        f"before training, {now} now; pictures that were learnt from: {floor}")

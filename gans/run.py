@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 import minigrad as mg
 from gans import replay
@@ -100,8 +101,6 @@ class Run:
 
     def steps(self):
         """The steps still to do, 1 for the first. Saves on the way; on Ctrl-C too, at the step's end, and exits 130."""
-        from tqdm import tqdm
-
         before = signal.getsignal(signal.SIGINT) if on_main_thread() else None
         if before is not None:
             signal.signal(signal.SIGINT, self._interrupt)

@@ -1,0 +1,183 @@
+"""What the image demos learn from: digits, clothes, faces, faces drawn by code, or pictures of one's own.
+
+Faces are CelebA (Liu et al. 2015), which has to be fetched by hand for its terms of use: `MINIGRAD_DATA` names the
+folder with celeba/img_align_celeba.zip, as its authors offer it, or with a reduced set of it. The archive is decoded
+once, into an HDF5 image set in the user's cache; so is a folder or a zip of one's own.
+"""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minigrad.data.download import Unavailable, load_digits
+from minigrad.data.faces import synthetic_faces
+from minigrad.data.hdf5 import ImageSet
+from minigrad.data.images import build
+from minigrad.errors import DataError, MinigradError
+
+FACES = (  # where an archive may lie in a data folder, and the height and width of its images
+    ("celeba/img_align_celeba.zip", 218, 178),
+    ("img_align_celeba.zip", 218, 178),
+    ("celeba-10k/celeba_align_89x109_10000.zip", 109, 89),
+)
+LIST = "list_attr_celeba.txt"
+FACE = 128 / 178  # of the width: the middle of an aligned picture, hardly more than the face
+DRAWN = {"train": (0, 20_000), "test": (1, 2_000)}  # seed and number of the drawn faces
+FEWEST = 10  # images: fewer cannot be split into some to learn from and some to compare with
+
+
+@dataclass
+class Pictures:
+    """Images to learn from and images kept back, uint8 N×H×W×C each. `train` may be a file that is read on demand."""
+
+    name: str  # for --data: what "auto" became
+    provenance: str
+    train: Any
+    held_out: np.ndarray
+    labels: np.ndarray | None = None
+
+    @property
+    def shape(self):
+        """(height, width, channels) of an image."""
+        return tuple(self.train.shape[1:])
+
+    def batch(self, indices):
+        """The images of these indices, (n, C, H, W) float32 in 0..1."""
+        return np.divide(self.train[indices].transpose(0, 3, 1, 2), 255, dtype=np.float32)
+
+    def enough_for(self, batch):
+        """MinigradError unless there are enough images for one batch."""
+        if batch > len(self.train):
+            raise MinigradError(f"{self.name}: there are {len(self.train)} images to learn from, fewer than --batch "
+                                f"{batch}; use --batch {len(self.train)} or less, or give more images")
+
+
+class Part:
+    """Some images of a set, as a set: those of `indices`."""
+
+    def __init__(self, images, indices):
+        self.images, self.indices, self.shape = images, indices, (len(indices), *images.shape[1:])
+
+    def __len__(self):
+        return len(self.indices)
+
+    def __getitem__(self, index):
+        return self.images[self.indices[index]]
+
+
+def cache_folder():
+    """Where what took time to make is kept: $MINIGRAD_CACHE, or the user's cache."""
+    import pooch
+
+    return Path(os.environ.get("MINIGRAD_CACHE") or pooch.os_cache("minigrad"))
+
+
+def open_digits(name, size=28, *, log=print):
+    """MNIST, Fashion-MNIST or drawn digits, `name` as for `load_digits`, in a black margin up to size×size."""
+    images, labels, provenance = load_digits(name, log=log)
+    if name == "auto":
+        name = "mnist" if provenance.startswith("MNIST") else "synthetic"
+    held_out, _, _ = load_digits(name, "test", log=log)
+    return Pictures(name, f"{provenance}, {len(images)} images", framed(images, size), framed(held_out, size), labels)
+
+
+def framed(images, size):
+    """(N, H, W) as (N, size, size, 1), in the middle of a black margin."""
+    before = [(size - n) // 2 for n in images.shape[1:]]
+    margins = [(b, size - n - b) for b, n in zip(before, images.shape[1:])]
+    return np.pad(images, ((0, 0), *margins))[..., None] if size != images.shape[1] else images[..., None]
+
+
+def open_faces(name="auto", size=None, *, limit=None, log=print):
+    """Faces: CelebA from the data folder, or faces drawn by code.
+
+    Args:
+        name: "faces" for CelebA or an error, "synthetic-faces" for drawn ones, "auto" for what there is.
+        size: pixels a side, of the middle of the picture; None for the whole picture as it is, 64×64 if drawn.
+        limit: use no more than this many photographs.
+        log: called with a line while an archive is decoded, and where "auto" has to make do with drawings.
+
+    Raises:
+        Unavailable: there is no archive, and `name` insists on it.
+        DataError: an archive that is there is damaged.
+    """
+    if name not in ("auto", "faces", "synthetic-faces"):
+        raise ValueError(f"no faces named {name!r}; choose auto, faces or synthetic-faces")
+    if name != "synthetic-faces":
+        try:
+            return _photographs(size, limit, log)
+        except Unavailable as error:
+            if name == "faces":
+                raise
+            log(f"Using faces drawn by code, because photographs are not to be had. {error}")
+    train, held_out = (synthetic_faces(count, seed, size or 64)[0] for seed, count in DRAWN.values())
+    return Pictures("synthetic-faces", f"faces drawn by code, {len(train)} images", train, held_out)
+
+
+def _photographs(size, limit, log):
+    """CelebA as Pictures, decoded into the cache the first time."""
+    folders = [Path(os.environ["MINIGRAD_DATA"])] if os.environ.get("MINIGRAD_DATA") else []
+    found = [(folder / path, height, width) for path, height, width in FACES
+             for folder in [*folders, cache_folder()] if (folder / path).exists()]
+    if not found:
+        raise Unavailable(
+            f"CelebA: no {' or '.join(path for path, _, _ in FACES)} in "
+            f"{' or '.join(str(folder) for folder in [*folders, cache_folder()])}. Fetch img_align_celeba.zip (for "
+            "research that is not commercial: https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html), put it into a folder "
+            "celeba/ and set MINIGRAD_DATA to the folder that holds it; or take --data synthetic-faces")
+    source, height, width = found[0]
+    side = round(FACE * width)
+    crop = (side, side) if size else None
+    known = source.with_name(LIST)
+    images = _decoded(source, log, crop=crop, size=(size, size) if size else None, limit=limit,
+                      attributes=known if known.exists() else None)
+    return _split("faces", f"CelebA, {len(images)} photographs", images)
+
+
+def open_own(path, size=None, *, limit=None, log=print):
+    """Pictures from an HDF5 image set (as it is), or from a folder or zip of images: their middles at size×size."""
+    path = Path(path)
+    if path.suffix in (".h5", ".hdf5"):
+        images = ImageSet(path)
+        if limit:
+            images = Part(images, np.arange(min(limit, len(images))))
+    else:
+        images = _decoded(path, log, crop="square", size=(size or 64,) * 2, limit=limit)
+    if len(images) < FEWEST:
+        raise DataError(f"{path}: holds {len(images)} images, too few to learn from; give {FEWEST} or more")
+    return _split(str(path), f"{path}, {len(images)} images", images)
+
+
+def _split(name, provenance, images, most=2_000):
+    """Pictures with a tenth of the images kept back (2,000 at most), drawn at random, the same ones every time."""
+    order = np.random.default_rng(0).permutation(len(images))
+    count = min(most, len(images) // 10)
+    return Pictures(name, f"{provenance}, {count} of them kept back", Part(images, np.sort(order[count:])),
+                    images[np.sort(order[:count])])
+
+
+def _decoded(source, log, **how):
+    """The ImageSet of an archive or folder, built in the cache unless it is there from the last time."""
+    key = hashlib.sha256(f"{_fingerprint(source)}{sorted(how.items())}".encode()).hexdigest()[:16]
+    path = cache_folder() / "images" / f"{source.stem}-{key}.h5"
+    try:
+        return ImageSet(path)
+    except DataError:
+        if path.exists():
+            log(f"{path} is damaged and is built again")
+    log(f"decoding {source} (once; {path} is kept)")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    build(path, source, overwrite=True, **how)
+    return ImageSet(path)
+
+
+def _fingerprint(source):
+    """Tells one state of a folder or file from another: names, sizes and times."""
+    if not source.exists():
+        raise DataError(f"{source}: there is no such folder, zip or HDF5 file; check the path")
+    files = sorted(source.rglob("*")) if source.is_dir() else [source]
+    return [(str(file.resolve()), status.st_size, status.st_mtime_ns) for file in files for status in [file.stat()]]

@@ -1,0 +1,50 @@
+"""How much memory a training takes: of the arrays on the host, and on the GPU.
+
+On the host it is what NumPy and Python allocate (tracemalloc counts it, array buffers included), so that the pages of
+a mapped file, which the system can drop, do not count, nor does what libraries take while they are imported.
+"""
+
+import tracemalloc
+
+from minigrad import cuda
+
+MIB = 2**20
+
+
+class Peak:
+    """Counts from where it is made on.
+
+    >>> peak = Peak()
+    >>> block = bytes(2**23)
+    >>> del block
+    >>> 8 <= peak.host() < 9
+    True
+    """
+
+    def __init__(self):
+        if not tracemalloc.is_tracing():
+            tracemalloc.start()
+        tracemalloc.reset_peak()
+        self._before = tracemalloc.get_traced_memory()[0]
+        if cuda.is_available():
+            cuda.reset_peak_memory_stats()
+
+    def host(self):
+        """MiB at most so far, more than there were at the beginning."""
+        return (tracemalloc.get_traced_memory()[1] - self._before) / MIB
+
+    def device(self):
+        """MiB on the GPU at most so far; None without a GPU."""
+        return cuda.max_memory_allocated() / MIB if cuda.is_available() else None
+
+
+def size_of(*parts):
+    """MiB of arrays and tensors, those in the state dicts of modules and optimisers included."""
+    return sum(map(_bytes, parts)) / MIB
+
+
+def _bytes(part):
+    part = part.state_dict() if hasattr(part, "state_dict") else part
+    if isinstance(part, dict):
+        return sum(map(_bytes, part.values()))
+    return getattr(getattr(part, "array", part), "nbytes", 0)

@@ -5,12 +5,15 @@ channel of a sample), Wu & He 2018 (groups of channels). The backward pass is wr
 derivative is right: the statistics depend on x as well.
 """
 
+import math
+
 from minigrad.backend import array_module, backend_of
 from minigrad.graph import OUT, Handle, Op
 from minigrad.ops.broadcast import unbroadcast
 from minigrad.ops.elementwise import sqrt
 from minigrad.ops.reduce import mean
 
+LINE = 512  # values that NumPy's inner loop should have before it
 
 class Normalize(Op):
     """y = (x - m) / sqrt(v + eps) * w + b with the mean m and the (biased) variance v of x over `axes`.
@@ -78,29 +81,47 @@ class BatchNormalize(Normalize):
         if slope is not None:
             self.keep = (0, 1, OUT)
 
-    def blocks(self, function, part, x):
-        """`function` (for_blocks or sum_blocks of x's backend) over the pixels of x."""
-        return getattr(backend_of(x), function)(part, x.size // x.shape[1], 1, 2 * x.shape[1], 8 * x.shape[1])
+    def lines(self, x):
+        """x as a matrix of several pixels a line, channels last: NumPy is slow on lines of 32 or 64 values."""
+        count, channels = x.size // x.shape[1], x.shape[1]
+        most = max(1, LINE // channels)
+        together = math.gcd(count, 1 << most.bit_length() - 1)
+        return pixels(x).reshape(count // together, together * channels)
+
+    def spread(self, values, lines):
+        """Values (C,) for each pixel of a line."""
+        return array_module(values).tile(values, lines.shape[1] // len(values))
+
+    def blocks(self, function, part, lines):
+        """`function` (for_blocks or sum_blocks of the backend) over the lines."""
+        length = lines.shape[1]
+        return getattr(backend_of(lines), function)(part, len(lines), 1, 2 * length, 4 * length)
+
+    def sums(self, part, lines):
+        """part(slice), sums over lines (..., length of a line), added up to (..., C)."""
+        totals = self.blocks("sum_blocks", part, lines)
+        return totals.reshape(*totals.shape[:-1], -1, self.shape[1]).sum(-2)
 
     def forward(self, x, w, b):
-        xp, rows = array_module(x), pixels(x)
-        share = 1.0 / len(rows)
-        mean = self.blocks("sum_blocks", lambda i: rows[i].sum(0), x) * share
-        var = self.blocks("sum_blocks", lambda i: xp.square(rows[i] - mean).sum(0), x) * share
+        xp, rows = array_module(x), self.lines(x)
+        share = x.shape[1] / x.size
+        mean = self.sums(lambda i: rows[i].sum(0), rows) * share
+        wide = self.spread(mean, rows)
+        var = self.sums(lambda i: xp.square(rows[i] - wide).sum(0), rows) * share
         self.mean, self.var = mean.reshape(self.shape), var.reshape(self.shape)
         self.scale = 1.0 / xp.sqrt(self.var + self.eps)
-        factor = self.scale.reshape(-1) * w
+        factor, shift = self.spread(self.scale.reshape(-1) * w, rows), self.spread(b, rows)
         y = backend_of(x).channels_last(x.shape, x.dtype)
-        out = pixels(y)
+        out = self.lines(y)
 
         def part(i):
-            z = xp.subtract(rows[i], mean, out=out[i])
+            z = xp.subtract(rows[i], wide, out=out[i])
             z *= factor
-            z += b
+            z += shift
             if self.slope is not None:
                 xp.maximum(z, z * self.slope, out=z)
 
-        self.blocks("for_blocks", part, x)
+        self.blocks("for_blocks", part, rows)
         return y
 
     def backward(self, g, x, w, y=None):
@@ -108,23 +129,22 @@ class BatchNormalize(Normalize):
             if self.slope is not None:
                 g = g * self.slopes(y.array)
             return super().backward(g, x, w)
-        xp, mean, scale = array_module(x), self.mean.reshape(-1), self.scale.reshape(-1)
-        rows, given = pixels(x), pixels(g)
+        xp, scale = array_module(x), self.scale.reshape(-1)
+        rows, given = self.lines(x), self.lines(g)
+        mean = self.spread(self.mean.reshape(-1), rows)
         gx = backend_of(x).channels_last(x.shape, x.dtype)
-        out = pixels(gx)
+        out, signs = self.lines(gx), None if y is None else self.lines(y)
 
         def sums(i):
-            if self.slope is None:
-                here = given[i]
-            else:
-                here = xp.multiply(given[i], self.slopes(pixels(y)[i]), out=out[i])
+            here = given[i] if signs is None else xp.multiply(given[i], self.slopes(signs[i]), out=out[i])
             return xp.stack([here.sum(0), ((rows[i] - mean) * here).sum(0)])
 
-        gb, gh = self.blocks("sum_blocks", sums, x)
+        gb, gh = self.sums(sums, rows)
         if self.needs[0]:
-            here = given if self.slope is None else out
-            level, tilt = gb / len(rows), gh * scale * scale / -len(rows)
-            factor = scale * w
+            here = given if signs is None else out
+            share = x.shape[1] / x.size
+            level, tilt = self.spread(gb * share, rows), self.spread(gh * scale * scale * -share, rows)
+            factor = self.spread(scale * w, rows)
 
             def part(i):
                 t = rows[i] - mean
@@ -133,7 +153,7 @@ class BatchNormalize(Normalize):
                 t -= level
                 xp.multiply(t, factor, out=out[i])
 
-            self.blocks("for_blocks", part, x)
+            self.blocks("for_blocks", part, rows)
         return gx if self.needs[0] else None, gh * scale, gb
 
     def slopes(self, y):

@@ -17,13 +17,16 @@ from minigrad.backend.threads import ROWS
 
 LEAST_CHANNELS = 32  # of a block and of the output: fewer, and the sums cost more than the products they save
 LEAST_WINDOWS = 1024  # in the batch: fewer, and the sums of weights do
+LEAST_USED = 0.8  # of the tiles: a 7x7 output takes 16 tiles for 8x8, and the products saved go into what is not used
 
 
 def applies(geometry, count, channels, outputs):
     """Whether the trick can be done with this geometry, and pays for `count` images."""
     (kh, kw), (sh, sw), windows = geometry.kernel, geometry.stride, geometry.windows
+    used, tiled = windows[0] * windows[1], (windows[0] + windows[0] % 2) * (windows[1] + windows[1] % 2)
     return (kh == 2 * sh and kw == 2 * sw and geometry.dilation == (1, 1) and min(windows) > 1 and
-            min(channels * sh * sw, outputs) >= LEAST_CHANNELS and count * windows[0] * windows[1] >= LEAST_WINDOWS)
+            min(channels * sh * sw, outputs) >= LEAST_CHANNELS and count * used >= LEAST_WINDOWS and
+            used >= LEAST_USED * tiled)
 
 
 def _image(x, out):

@@ -44,6 +44,11 @@ class Geometry(NamedTuple):
         c, o = images // self.groups, outputs // self.groups
         return [(slice(i * c, (i + 1) * c), slice(i * o, (i + 1) * o)) for i in range(self.groups)]
 
+    def spread_weight(self, scheme, w):
+        """The spread weight of each group."""
+        each = len(w) // self.groups
+        return [scheme.spread_weight(w[i * each:(i + 1) * each]) for i in range(self.groups)]
+
     def scheme(self, count, images, outputs):
         """How to multiply `count` images: window by window, or with fewer products where that is possible and pays."""
         fewer = winograd.applies(self, count, images // self.groups, outputs // self.groups)
@@ -143,16 +148,20 @@ class Windows:
 
 
 class Conv2d(Op):
-    """y[n,o,p] = sum over c, t of x[n,c, p*stride + t*dilation - padding] * w[o,c,t], plus b[o]"""
+    """y[n,o,p] = sum over c, t of x[n,c, p*stride + t*dilation - padding] * w[o,c,t], plus b[o]
+
+    `spread` is the weight as the scheme wants it, where that is known already: backward gets it from forward.
+    """
     keep = (0, 1)
 
-    def __init__(self, geometry):
-        self.geometry = geometry
+    def __init__(self, geometry, spread=None):
+        self.geometry, self.spread = geometry, spread
 
     def forward(self, x, w, b=None):
         backend, n, c, o = backend_of(x), len(x), x.shape[1], len(w)
         scheme = self.geometry.scheme(n, c, o)
-        groups = [(i, j, scheme.spread_weight(w[j])) for i, j in self.geometry.channels(c, o)]
+        self.spread = self.spread or self.geometry.spread_weight(scheme, w)
+        groups = [(i, j, u) for (i, j), u in zip(self.geometry.channels(c, o), self.spread)]
         y = backend.channels_last((n, o, *self.geometry.windows), x.dtype)
 
         def part(images):
@@ -166,22 +175,23 @@ class Conv2d(Op):
         return y
 
     def backward(self, g, x, w):
-        gx = ConvTranspose2d(self.geometry)(g, w) if self.needs[0] else None
+        gx = ConvTranspose2d(self.geometry, self.spread)(g, w) if self.needs[0] else None
         gw = ConvWeight2d(self.geometry)(x, g) if self.needs[1] else None
         return (gx, gw) if len(self.parents) == 2 else (gx, gw, pixels(g).sum(0) if self.needs[2] else None)
 
 
 class ConvTranspose2d(Op):
-    """x[n,c, p*stride + t*dilation - padding] = sum over o, t of g[n,o,p] * w[o,c,t], plus b[c]"""
+    """x[n,c, p*stride + t*dilation - padding] = sum over o, t of g[n,o,p] * w[o,c,t], plus b[c]; spread as for Conv2d"""
     keep = (0, 1)
 
-    def __init__(self, geometry):
-        self.geometry = geometry
+    def __init__(self, geometry, spread=None):
+        self.geometry, self.spread = geometry, spread
 
     def forward(self, g, w, b=None):
         backend, n, c, o = backend_of(g), len(g), w.shape[1] * self.geometry.groups, len(w)
         scheme = self.geometry.scheme(n, c, o)
-        groups = [(i, j, scheme.spread_weight(w[j])) for i, j in self.geometry.channels(c, o)]
+        self.spread = self.spread or self.geometry.spread_weight(scheme, w)
+        groups = [(i, j, u) for (i, j), u in zip(self.geometry.channels(c, o), self.spread)]
         x = backend.channels_last((n, c, *self.geometry.image), g.dtype)
 
         def part(images):
@@ -194,7 +204,7 @@ class ConvTranspose2d(Op):
         return x
 
     def backward(self, h, g, w):
-        gg = Conv2d(self.geometry)(h, w) if self.needs[0] else None
+        gg = Conv2d(self.geometry, self.spread)(h, w) if self.needs[0] else None
         gw = ConvWeight2d(self.geometry)(h, g) if self.needs[1] else None
         return (gg, gw) if len(self.parents) == 2 else (gg, gw, pixels(h).sum(0) if self.needs[2] else None)
 

@@ -16,7 +16,7 @@ from minigrad.backend import array_module, backend_of
 from minigrad.backend.threads import ROWS
 
 LEAST_CHANNELS = 32  # of a block and of the output: fewer, and the sums cost more than the products they save
-LEAST_WINDOWS = 1024  # in the batch: fewer, and the sums of weights do
+LEAST_WINDOWS = 512  # in the batch: fewer, and the sums of weights do
 LEAST_USED = 0.8  # of the tiles: a 7x7 output takes 16 tiles for 8x8, and the products saved go into what is not used
 
 

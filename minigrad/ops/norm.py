@@ -34,6 +34,8 @@ class Normalize(Op):
         self.share = 1.0 / count
         self.mean = self.average(x)
         y = x - self.mean
+        self.rest = self.average(y)  # what rounding the mean left: of values near 1e4 it is the fourth digit of y
+        y -= self.rest
         self.var = self.average(xp.square(y))
         self.scale = 1.0 / xp.sqrt(self.var + self.eps)
         y *= self.scale
@@ -56,6 +58,7 @@ class Normalize(Op):
             scale = 1.0 / sqrt(mean(centred * centred, self.axes, True) + self.eps)
         else:
             centred, scale = x - self.mean, self.scale
+            centred -= self.rest
         hat = centred * scale
         gx = gw = gb = None
         if w is None:

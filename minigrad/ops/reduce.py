@@ -70,12 +70,18 @@ class Var(Op):
         for axis in self.axes:
             count *= x.shape[axis]
         self.scale = 1.0 / (count - self.correction) if count > self.correction else float("nan")
-        centred = x - x.sum(self.axes, keepdims=True) * (1.0 / (count or 1))
+        self.count = count or 1
+        centred = self.centred(x)
         return (centred * centred).sum(self.axes, keepdims=self.keepdim) * self.scale
 
+    def centred(self, x):
+        """x less its mean, twice: the mean of values near 1e4 is rounded, and that would be the deviations' error."""
+        for _ in range(2):
+            x = x - sum(x, self.axes, True) * (1.0 / self.count)
+        return x
+
     def backward(self, g, x):
-        centred = x - mean(x, self.axes, True)
-        return g.reshape(self.kept_shape) * (2 * self.scale) * centred,
+        return g.reshape(self.kept_shape) * (2 * self.scale) * self.centred(x),
 
 
 class Norm(Op):

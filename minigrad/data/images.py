@@ -187,7 +187,7 @@ def _cropped(crop, height, width):
 
 def _decode(images, name):
     """An image as uint8 H×W×3, or a `DataError` that names it."""
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     content = images.read(name)
     try:
@@ -197,7 +197,7 @@ def _decode(images, name):
             with Image.open(io.BytesIO(content), formats=DECODERS) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise ValueError(f"it declares {image.width}×{image.height} pixels")
-                return np.asarray(image.convert("RGB"))
+                return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))  # cameras note which side is up
     except Exception as error:  # on damaged images Pillow's decoders raise nearly every class there is
         reason = " ".join(str(error).split())
         raise DataError(f"{images.path}: {name}: does not decode ({reason}); replace it, or take it out") from error

@@ -74,6 +74,12 @@ class Module:
     def __call__(self, *inputs, **options):
         return self.forward(*inputs, **options)
 
+    def __setattr__(self, name, value):
+        if type(value) is Tensor and isinstance(vars(self).get(name), Parameter):
+            raise TypeError(f"{type(self).__name__}.{name}: is a parameter, and a plain tensor would drop out of training "
+                            "in its place; assign nn.Parameter(...), or write the values with .data or copy_()")
+        object.__setattr__(self, name, value)
+
     def register_buffer(self, name, tensor, persistent=True):
         """Make `tensor` (or None) an attribute that is part of the state, moves with the module and is not trained."""
         self._buffers = (*self._buffers, name)

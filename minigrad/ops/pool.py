@@ -249,6 +249,8 @@ def interpolate(x, size=None, scale_factor=None, mode="nearest", align_corners=N
     given = scale_factor if size is None else size
     given = tuple(given) if isinstance(given, (tuple, list)) else (given,) * axes
     sources = tuple(x.shape[2:])
+    if min(sources) < 1:
+        raise ValueError(f"interpolate: the input {tuple(x.shape)} has no pixels; give one of size 1 or more")
     sizes = given if size is not None else tuple(int(n * f) for n, f in zip(sources, given))
     if len(given) != axes or min(sizes) < 1:
         raise ValueError(f"interpolate: {'scale_factor' if size is None else 'size'} {given} for an image of "

@@ -305,3 +305,18 @@ def test_a_square_crop_fits_every_image_and_a_limit_takes_the_first(tmp_path):
     assert main(["build", str(tmp_path / "b.h5"), "--from", str(tmp_path), "--crop", "square", "--size", "4",
                  "--limit", "2"]) == 0
     assert main(["info", str(tmp_path / "b.h5")]) == 0
+
+
+def test_a_photograph_is_turned_as_its_camera_was_held(tmp_path):
+    from PIL import Image
+
+    pixels = np.zeros((8, 12, 3), np.uint8)
+    pixels[:, :6] = 255  # white on the left: on top, once it is turned clockwise
+    photograph = Image.fromarray(pixels)
+    exif = photograph.getexif()
+    exif[0x0112] = 6  # turn by 90 degrees clockwise to see it upright
+    photograph.save(tmp_path / "a.png", exif=exif)
+    build(tmp_path / "a.h5", tmp_path)
+    with ImageSet(tmp_path / "a.h5") as images:
+        assert images.shape == (1, 12, 8, 3)
+        assert images[0][:6].min() == 255 and images[0][6:].max() == 0

@@ -168,3 +168,16 @@ def test_a_backward_rule_of_the_wrong_length_or_shape_is_named():
         Wrong()(x).sum().backward()
     with pytest.raises(RuntimeError, match=r"gradient of shape \(1,\) reached a tensor of shape \(2,\)"):
         Narrow()(x).sum().backward()
+
+
+def test_a_plain_tensor_does_not_take_a_parameters_place():
+    layer = nn.Linear(2, 1)
+    with pytest.raises(TypeError, match=r"Linear.weight: is a parameter.*assign nn.Parameter"):
+        layer.weight = mg.zeros(1, 2)
+    layer.weight, layer.bias = nn.Parameter(mg.ones(1, 2)), None
+    assert [name for name, _ in layer.named_parameters()] == ["weight"]
+
+
+def test_an_image_without_pixels_cannot_be_resized():
+    with pytest.raises(ValueError, match=r"interpolate: the input \(1, 1, 0, 3\) has no pixels"):
+        ops.interpolate(mg.zeros(1, 1, 0, 3), scale_factor=2)

@@ -83,7 +83,8 @@ class Flat:
             else:
                 parts = [g]
                 stretches.append((start, end, step, parts))
-        return [(start, end, step, self.xp.concatenate(g) if type(g) is list else g) for start, end, step, g in stretches]
+        return [(start, end, step, self.xp.concatenate(g) if type(g) is list else g)
+                for start, end, step, g in stretches]
 
     def blocks(self, start, end):
         """The buffers from start to end, a block at a time: [(values, scratch, state, place in the gradient)]."""
@@ -181,7 +182,7 @@ class Optimizer:
         raise NotImplementedError
 
     def state_dict(self):
-        """{"state": {index: {"step", name: tensor}}, "param_groups": [...]}, in PyTorch's form; its tensors go on with the optimiser."""
+        """{"state": {index: {"step", name: tensor}}, "param_groups": [...]}, as PyTorch's: its tensors go on with us."""
         state, groups, index = {}, [], 0
         for i, group in enumerate(self.param_groups):
             places = {id(p): (flat, k) for flat in self._flat_parts(i) for k, p in enumerate(flat.parameters)}

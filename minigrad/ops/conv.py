@@ -181,7 +181,7 @@ class Conv2d(Op):
 
 
 class ConvTranspose2d(Op):
-    """x[n,c, p*stride + t*dilation - padding] = sum over o, t of g[n,o,p] * w[o,c,t], plus b[c]; spread as for Conv2d"""
+    """x[n,c, p*stride + t*dilation - padding] = sum over o, t of g[n,o,p] * w[o,c,t], plus b[c]; `spread` as above"""
     keep = (0, 1)
 
     def __init__(self, geometry, spread=None):

@@ -269,7 +269,8 @@ def test_the_command_line(folder, tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr(images, "_decode", interrupt)
     assert main(["build", path, "--from", str(folder), "--overwrite"]) == 130
-    for wrong in (["--size", "0"], ["--size", "1", "2", "3"], ["--crop", "1", "2", "3"], ["--crop", "square", "5"], ["--limit", "0"], ["--size", "x"]):
+    for wrong in (["--size", "0"], ["--size", "1", "2", "3"], ["--crop", "1", "2", "3"], ["--crop", "square", "5"],
+                  ["--limit", "0"], ["--size", "x"]):
         with pytest.raises(SystemExit, match="2"):
             main(["build", path, "--from", str(folder), *wrong])
 

@@ -50,3 +50,11 @@ def non_negative(text):
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"{value:g} is out of range; give 0 or more")
     return value
+
+
+def decay(text):
+    """A number from 0 up to, and without, 1, from the command line: what is kept of an average at each step."""
+    value = non_negative(text)
+    if value >= 1:
+        raise argparse.ArgumentTypeError(f"{value:g} is out of range; give 0 or more, and less than 1")
+    return value

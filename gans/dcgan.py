@@ -29,7 +29,7 @@ from math import log
 import numpy as np
 
 import minigrad as mg
-from gans.commandline import non_negative, parser, positive
+from gans.commandline import decay, non_negative, parser, positive
 from gans.imagesets import open_digits, open_faces, open_own
 from gans.judge import NAMES, cached_judge, distance_to_real, progress, verdict
 from gans.pictures import grid, write_atomically
@@ -248,10 +248,10 @@ def demo(argv=None):
                    help="paper: ReLU in G and LeakyReLU in D; else one for both, as gelu in Rashid's book")
     p.add_argument("--output", choices=["tanh", "sigmoid"], default="tanh", help="of G, with images to match")
     p.add_argument("--lr", type=non_negative, default=5e-4, help="Adam's rate (5e-4; the paper: 2e-4)")
-    p.add_argument("--beta1", type=non_negative, default=0.5, help="Adam's first decay (0.5)")
+    p.add_argument("--beta1", type=decay, default=0.5, help="Adam's first decay (0.5)")
     p.add_argument("--init", choices=["normal", "default"], default="normal", help="N(0, 0.02), or the layers' own")
     p.add_argument("--penalty", type=non_negative, default=1.0, help="what D pays for steepness; 0 for none (1)")
-    p.add_argument("--average", type=non_negative, default=0.999, help="decay of G's average; 0 for none (0.999)")
+    p.add_argument("--average", type=decay, default=0.999, help="decay of G's average; 0 for none (0.999)")
     p.add_argument("--paper", action="store_true", help="the paper's training: --lr 2e-4 --penalty 0 --average 0")
     p.add_argument("--samples", type=positive, metavar="N", help="write N samples to samples.npy, uint8 N x H x W x C")
     args = parse(p, argv)

@@ -17,7 +17,7 @@ guidelines for convolutional GANs that train. Each is an option here, so that yo
   7. weights from N(0, 0.02)                                          --init default
 
 Two things are newer than the paper: samples come from a running average of G, and D pays for being steep around real
-images, as in gans/mnist.py. That steadies training, so that a larger rate works. --paper is without them.
+images, as in gans/mnist.py. That steadies training, so that larger rates work. --paper is without either.
 
 What to look at: the first samples are blobs that know where ink goes; strokes and features come later. A checkerboard
 pattern comes from transposed convolutions: compare --upsample resize.
@@ -41,6 +41,9 @@ SEED = 100  # numbers that a picture is made from
 DIGITS = ("auto", "mnist", "fashion", "synthetic")  # of --data
 FACES = ("faces", "synthetic-faces")
 SIZES = (16, 28, 32, 56, 64, 112, 128)  # 4 or 7, doubled two times or more
+RECIPES = {"digits": {"steps": 20_000, "lr": 1e-3, "beta1": 0.0, "penalty": 1.0, "average": 0.999},
+           "pictures": {"steps": 12_000, "lr": 5e-4, "beta1": 0.5, "penalty": 1.0, "average": 0.999}}
+PAPER = {"lr": 2e-4, "beta1": 0.5, "penalty": 0.0, "average": 0.0}
 ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": lambda: nn.LeakyReLU(0.2), "gelu": nn.GELU, "elu": nn.ELU}
 
 
@@ -231,8 +234,8 @@ def middle(images, size):
 
 
 def demo(argv=None):
-    p = parser("dcgan", __doc__, steps=8_000, batch=64)
-    p.set_defaults(batch=None, steps=None)
+    p = parser("dcgan", __doc__, steps=20_000, batch=32)
+    p.set_defaults(steps=None)
     p.add_argument("--data", default="auto", metavar="NAME|PATH",
                    help="auto (MNIST, or digits drawn by code where it cannot be had), mnist, fashion, synthetic, "
                         "faces, synthetic-faces, or a folder, zip or HDF5 image set")
@@ -247,19 +250,19 @@ def demo(argv=None):
     p.add_argument("--activation", choices=["paper", *ACTIVATIONS], default="paper",
                    help="paper: ReLU in G and LeakyReLU in D; else one for both, as gelu in Rashid's book")
     p.add_argument("--output", choices=["tanh", "sigmoid"], default="tanh", help="of G, with images to match")
-    p.add_argument("--lr", type=non_negative, default=5e-4, help="Adam's rate (5e-4; the paper: 2e-4)")
-    p.add_argument("--beta1", type=decay, default=0.5, help="Adam's first decay (0.5)")
+    p.add_argument("--lr", type=non_negative, help="Adam's rate (digits 1e-3, others 5e-4; the paper 2e-4)")
+    p.add_argument("--beta1", type=decay, help="Adam's first decay (digits 0, others 0.5; the paper 0.5)")
     p.add_argument("--init", choices=["normal", "default"], default="normal", help="N(0, 0.02), or the layers' own")
-    p.add_argument("--penalty", type=non_negative, default=1.0, help="what D pays for steepness; 0 for none (1)")
-    p.add_argument("--average", type=decay, default=0.999, help="decay of G's average; 0 for none (0.999)")
-    p.add_argument("--paper", action="store_true", help="the paper's training: --lr 2e-4 --penalty 0 --average 0")
+    p.add_argument("--penalty", type=non_negative, help="what D pays for steepness; 0 for none (1)")
+    p.add_argument("--average", type=decay, help="decay of G's average; 0 for none (0.999)")
+    p.add_argument("--paper", action="store_true",
+                   help="train as the paper: --lr 2e-4 --beta1 0.5 --penalty 0 --average 0")
     p.add_argument("--samples", type=positive, metavar="N", help="write N samples to samples.npy, uint8 N x H x W x C")
     args = parse(p, argv)
-    if args.paper:
-        args.lr, args.penalty, args.average = 2e-4, 0.0, 0.0
     digits = args.data in DIGITS
-    args.steps = args.steps or (10_000 if digits else 12_000)
-    args.batch = args.batch or (64 if digits else 32)
+    for name, value in {**RECIPES["digits" if digits else "pictures"], **(PAPER if args.paper else {})}.items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
     pictures = open_pictures(args)
     run = Run(args)
     say(f"data: {pictures.provenance}; images of {args.size}x{args.size}")

@@ -28,6 +28,7 @@ from minigrad import nn, optim
 
 SEED, HIDDEN = 100, 300  # numbers that a face is made from, and those between them and the pixels
 LIMIT = 20_000  # photographs, as many as the book uses
+START = 0.1  # of PyTorch's initial weights, where the pixels are
 COMPARED = 1_000  # samples whose distance to real faces is measured
 
 
@@ -37,6 +38,9 @@ def networks(shape):
                       nn.Linear(HIDDEN, prod(shape)), nn.Sigmoid(), nn.Unflatten(1, shape))
     D = nn.Sequential(nn.Flatten(), nn.Linear(prod(shape), 100), nn.LeakyReLU(0.02), nn.LayerNorm(100),
                       nn.Linear(100, 1))
+    with mg.no_grad():  # each pixel has random weights of its own: that is noise, which takes long to unlearn
+        for widest in (G[3], D[1]):
+            widest.weight.mul_(START)
     return G, D
 
 
@@ -117,7 +121,7 @@ def demo(argv=None):
                         "folder, zip or HDF5 image set")
     p.add_argument("--size", type=positive, metavar="S", help="pixels a side; without it, faces as they are (218x178)")
     p.add_argument("--limit", type=positive, default=LIMIT, metavar="N", help=f"photographs to learn from ({LIMIT})")
-    p.add_argument("--lr", type=non_negative, default=2e-4, help="Adam's rate (2e-4; the book, a face a step: 1e-4)")
+    p.add_argument("--lr", type=non_negative, default=1e-3, help="Adam's rate (1e-3; the book, a face a step: 1e-4)")
     p.add_argument("--penalty", type=non_negative, default=1.0, help="what D pays for steepness; 0 for none (1)")
     p.add_argument("--average", type=non_negative, default=0.999, help="decay of G's average; 0 for none (0.999)")
     p.add_argument("--samples", type=positive, metavar="N", help="write N samples to samples.npy, uint8 N x H x W x 3")

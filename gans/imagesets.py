@@ -16,7 +16,7 @@ import numpy as np
 from minigrad.data.download import Unavailable, load_digits
 from minigrad.data.faces import synthetic_faces
 from minigrad.data.hdf5 import ImageSet
-from minigrad.data.images import build
+from minigrad.data.images import SUFFIXES, build
 from minigrad.errors import DataError, MinigradError
 
 FACES = (  # where an archive may lie in a data folder, and the height and width of its images
@@ -28,6 +28,7 @@ LIST = "list_attr_celeba.txt"
 FACE = 128 / 178  # of the width: the middle of an aligned picture, hardly more than the face
 DRAWN = {"train": (0, 20_000), "test": (1, 2_000)}  # seed and number of the drawn faces
 FEWEST = 10  # images: fewer cannot be split into some to learn from and some to compare with
+SMALLEST, LARGEST, LARGEST_DRAWN = 16, 512, 256  # pixels a side; drawn faces are all in memory at once
 
 
 @dataclass
@@ -107,6 +108,7 @@ def open_faces(name="auto", size=None, *, limit=None, log=print):
     """
     if name not in ("auto", "faces", "synthetic-faces"):
         raise ValueError(f"no faces named {name!r}; choose auto, faces or synthetic-faces")
+    _check_size(size, LARGEST_DRAWN if name == "synthetic-faces" else LARGEST)
     if name != "synthetic-faces":
         try:
             return _photographs(size, limit, log)
@@ -114,6 +116,7 @@ def open_faces(name="auto", size=None, *, limit=None, log=print):
             if name == "faces":
                 raise
             log(f"Using faces drawn by code, because photographs are not to be had. {error}")
+    _check_size(size, LARGEST_DRAWN)
     train, held_out = (synthetic_faces(count, seed, size or 64)[0] for seed, count in DRAWN.values())
     return Pictures("synthetic-faces", f"faces drawn by code, {len(train)} images", train, held_out)
 
@@ -135,25 +138,43 @@ def _photographs(size, limit, log):
     known = source.with_name(LIST)
     images = _decoded(source, log, crop=crop, size=(size, size) if size else None, limit=limit,
                       attributes=known if known.exists() else None)
-    return _split("faces", f"CelebA, {len(images)} photographs", images)
+    return _split("faces", source, f"CelebA, {len(images)} photographs", images)
 
 
 def open_own(path, size=None, *, limit=None, log=print):
     """Pictures from an HDF5 image set (as it is), or from a folder or zip of images: their middles at size×size."""
-    path = Path(path)
-    if path.suffix in (".h5", ".hdf5"):
+    if not path or not Path(path).exists():
+        raise DataError(f"{path or '--data'}: there is no such folder, zip or HDF5 file, nor a data set of that name "
+                        "(--help lists those); check the path")
+    _check_size(size)
+    name, path = str(path), Path(path)  # "./faces" stays what it is: a run that is resumed must not take CelebA instead
+    if path.suffix.lower() in (".h5", ".hdf5"):
         images = ImageSet(path)
+        height, width = images.shape[1:3]
+        if size and (height, width) != (size, size):
+            raise DataError(f"{path}: its images are {height}x{width} (height x width), not of --size {size}; build it "
+                            f"again with python -m minigrad.data.images build --crop square --size {size}")
         if limit:
             images = Part(images, np.arange(min(limit, len(images))))
     else:
         images = _decoded(path, log, crop="square", size=(size or 64,) * 2, limit=limit)
-    if len(images) < FEWEST:
-        raise DataError(f"{path}: holds {len(images)} images, too few to learn from; give {FEWEST} or more")
-    return _split(str(path), f"{path}, {len(images)} images", images)
+    return _split(name, path, f"{path}, {len(images)} images", images)
 
 
-def _split(name, provenance, images, most=2_000):
+def _check_size(size, largest=LARGEST):
+    if size and not SMALLEST <= size <= largest:
+        raise MinigradError(f"--size {size}: is out of range; the nearest that works is "
+                            f"{SMALLEST if size < SMALLEST else largest}")
+
+
+def _split(name, source, provenance, images, most=2_000):
     """Pictures with a tenth of the images kept back (2,000 at most), drawn at random, the same ones every time."""
+    height, width, channels = images.shape[1:]
+    if len(images) < FEWEST:
+        raise DataError(f"{source}: gives {len(images)} images, too few to learn from; {FEWEST} or more are needed")
+    if min(height, width) < SMALLEST or channels not in (1, 3):
+        raise DataError(f"{source}: its images are {height}x{width} (height x width) with {channels} channels; give "
+                        f"some of {SMALLEST} pixels a side or more, with 1 or 3 channels")
     order = np.random.default_rng(0).permutation(len(images))
     count = min(most, len(images) // 10)
     return Pictures(name, f"{provenance}, {count} of them kept back", Part(images, np.sort(order[count:])),
@@ -162,7 +183,8 @@ def _split(name, provenance, images, most=2_000):
 
 def _decoded(source, log, **how):
     """The ImageSet of an archive or folder, built in the cache unless it is there from the last time."""
-    key = hashlib.sha256(f"{_fingerprint(source)}{sorted(how.items())}".encode()).hexdigest()[:16]
+    files = [_fingerprint(file) for file in (source, how.get("attributes")) if file]
+    key = hashlib.sha256(f"{files}{sorted(how.items())}".encode()).hexdigest()[:16]
     path = cache_folder() / "images" / f"{source.stem}-{key}.h5"
     try:
         return ImageSet(path)
@@ -171,13 +193,17 @@ def _decoded(source, log, **how):
             log(f"{path} is damaged and is built again")
     log(f"decoding {source} (once; {path} is kept)")
     path.parent.mkdir(parents=True, exist_ok=True)
-    build(path, source, overwrite=True, **how)
+    try:
+        build(path, source, overwrite=True, **how)
+    except DataError:  # what is put right has another fingerprint: nobody would go on with this, or remove it
+        path.with_name(f"{path.name}.partial").unlink(missing_ok=True)
+        raise
     return ImageSet(path)
 
 
 def _fingerprint(source):
-    """Tells one state of a folder or file from another: names, sizes and times."""
-    if not source.exists():
-        raise DataError(f"{source}: there is no such folder, zip or HDF5 file; check the path")
-    files = sorted(source.rglob("*")) if source.is_dir() else [source]
+    """Tells one state of a file, or of a folder's images, from another: names, sizes and times."""
+    files = [source]
+    if source.is_dir():
+        files = sorted(file for file in source.rglob("*") if file.suffix.lower() in SUFFIXES)
     return [(str(file.resolve()), status.st_size, status.st_mtime_ns) for file in files for status in [file.stat()]]

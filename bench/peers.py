@@ -46,11 +46,16 @@ def worker(library, case, threads):
 def start(torch, make):
     """The step function of a case, its networks' weights set to what they are in the other library too."""
     networks, step = make(torch, lambda a: torch.tensor(np.asarray(a, np.float32)))
+    set_weights(torch, networks)
+    return step
+
+
+def set_weights(torch, networks):
+    """Give networks weights that are the same in both libraries."""
     rng = np.random.default_rng(1)
     for network in networks:
         network.load_state_dict({name: torch.tensor(initial(name, tuple(value.shape), rng))
                                  for name, value in network.state_dict().items()})
-    return step
 
 
 def initial(name, shape, rng):

@@ -522,6 +522,10 @@ def roll(a, shift, axis=None):
     return _made(np.roll(_array_only(a), shift, axis))
 
 
+def tile(a, reps):
+    return _made(np.tile(_array_only(a), reps))
+
+
 def clip(a, a_min, a_max, out=None):
     return a.clip(a_min, a_max, out=out)
 
@@ -635,7 +639,7 @@ def install():
         setattr(cupy, name, getattr(np, name))
     for f in (array, asarray, ascontiguousarray, asnumpy, empty, zeros, ones, full, empty_like, zeros_like, ones_like,
               full_like, arange, linspace, eye, where, concatenate, stack, moveaxis, transpose, swapaxes, expand_dims,
-              broadcast_to, flip, roll, clip, argmax, argmin, allclose, matmul, einsum, tril, triu,
+              broadcast_to, flip, roll, tile, clip, argmax, argmin, allclose, matmul, einsum, tril, triu,
               get_array_module):
         setattr(cupy, f.__name__, f)
     pool = _Pool()

@@ -40,7 +40,7 @@ from minigrad.errors import MinigradError
 SEED = 100  # numbers that a picture is made from
 DIGITS = ("auto", "mnist", "fashion", "synthetic")  # of --data
 FACES = ("faces", "synthetic-faces")
-SIZES = (16, 28, 32, 56, 64, 112, 128)  # 4 or 7, doubled two times or more
+SIZES = (16, 28, 32, 56, 64, 112, 128)  # 4 doubled, or 7 doubled, which is made of 4
 RECIPES = {"digits": {"steps": 20_000, "lr": 1e-3, "beta1": 0.0, "penalty": 1.0, "average": 0.999},
            "pictures": {"steps": 12_000, "lr": 5e-4, "beta1": 0.5, "penalty": 1.0, "average": 0.999}}
 PAPER = {"lr": 2e-4, "beta1": 0.5, "penalty": 0.0, "average": 0.0}
@@ -48,34 +48,41 @@ ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": lambda: nn.LeakyReLU(0.2), "gelu":
 
 
 def stages(size):
-    """(the side that G begins and D ends with, how often it is doubled): 64 is (4, 4), 28 is (7, 2).
+    """The sides that the images grow through in G, and shrink through in D.
 
     >>> stages(64), stages(28)
-    ((4, 4), (7, 2))
+    ([4, 8, 16, 32, 64], [4, 7, 14, 28])
     """
     if size not in SIZES:
         nearest = sorted(sorted(SIZES, key=lambda legal: abs(legal - size))[:2])
-        raise MinigradError(f"--size {size}: the networks double 4 or 7 pixels, so they cannot make {size}x{size}; the "
-                            f"nearest sizes that they can are {nearest[0]} and {nearest[1]}")
-    start = 7 if size % 7 == 0 else 4
-    return start, (size // start).bit_length() - 1
+        raise MinigradError(f"--size {size}: the networks double images of 4 or 7 pixels, so they cannot make "
+                            f"{size}x{size}; the nearest sizes that they can are {nearest[0]} and {nearest[1]}")
+    sides = [size]
+    while sides[0] > 4:
+        sides.insert(0, (sides[0] + 1) // 2)
+    return sides
+
+
+def kernel(side):
+    """What makes `side` of its half, or its half of it, with stride 2 and padding 1; 7 is made of 4."""
+    return 4 if side % 2 == 0 else 3
 
 
 def generator(args, size, channels):
     """(N, 100, 1, 1) -> (N, channels, size, size) in -1..1 (tanh) or 0..1 (sigmoid)."""
-    start, doublings = stages(size)
-    widths = [args.width * 2**k for k in reversed(range(doublings))]
+    first, *sides = stages(size)
+    widths = [args.width * 2**k for k in reversed(range(len(sides)))]
     layers = []
     if args.hidden:  # against guideline 3
         layers += [nn.Flatten(), nn.Linear(SEED, args.hidden), activation(args, "relu"),
                    nn.Unflatten(1, (args.hidden, 1, 1))]
-    layers += [nn.ConvTranspose2d(args.hidden or SEED, widths[0], start, bias=args.norm == "none")]
+    layers += [nn.ConvTranspose2d(args.hidden or SEED, widths[0], first, bias=args.norm == "none")]
     layers += [*norm(args, widths[0]), activation(args, "relu")]
-    for k, (a, b) in enumerate(zip(widths, [*widths[1:], channels]), 1):
-        last = k == doublings
+    for side, a, b in zip(sides, widths, [*widths[1:], channels]):
+        last = side == size
         bias = last or args.norm == "none"
-        layers += [nn.ConvTranspose2d(a, b, 4, 2, 1, bias=bias)] if args.upsample == "strided" else [
-            nn.Upsample(scale_factor=2), nn.Conv2d(a, b, 3, padding=1, bias=bias)]
+        layers += [nn.ConvTranspose2d(a, b, kernel(side), 2, 1, bias=bias)] if args.upsample == "strided" else [
+            nn.Upsample(size=side), nn.Conv2d(a, b, 3, padding=1, bias=bias)]
         layers += norm(args, b, edge=last)
         layers += [] if last else [activation(args, "relu")]
     return nn.Sequential(*layers, nn.Tanh() if args.output == "tanh" else nn.Sigmoid())
@@ -83,20 +90,20 @@ def generator(args, size, channels):
 
 def discriminator(args, size, channels):
     """(N, channels, size, size) -> logits (N, 1, 1, 1)."""
-    start, doublings = stages(size)
-    widths = [args.width * 2**k for k in range(doublings)]
+    last, *sides = stages(size)
+    widths = [args.width * 2**k for k in range(len(sides))]
     layers = []
-    for k, (a, b) in enumerate(zip([channels, *widths], widths)):
-        first = k == 0
+    for side, a, b in zip(reversed(sides), [channels, *widths], widths):
+        first = side == size
         bias = first or args.norm == "none"
-        layers += [nn.Conv2d(a, b, 4, 2, 1, bias=bias)] if args.downsample == "strided" else [
-            nn.Conv2d(a, b, 3, padding=1, bias=bias), nn.MaxPool2d(2)]
+        layers += [nn.Conv2d(a, b, kernel(side), 2, 1, bias=bias)] if args.downsample == "strided" else [
+            nn.Conv2d(a, b, 3, padding=1, bias=bias), nn.MaxPool2d(2, ceil_mode=True)]
         layers += [*norm(args, b, edge=first), activation(args, "leaky_relu")]
     if args.hidden:  # against guideline 3
-        layers += [nn.Flatten(), nn.Linear(widths[-1] * start * start, args.hidden), activation(args, "leaky_relu"),
+        layers += [nn.Flatten(), nn.Linear(widths[-1] * last * last, args.hidden), activation(args, "leaky_relu"),
                    nn.Linear(args.hidden, 1), nn.Unflatten(1, (1, 1, 1))]
     else:
-        layers += [nn.Conv2d(widths[-1], 1, start)]
+        layers += [nn.Conv2d(widths[-1], 1, last)]
     return nn.Sequential(*layers)
 
 

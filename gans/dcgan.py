@@ -80,7 +80,7 @@ def generator(args, size, channels):
     layers += [*norm(args, widths[0]), activation(args, "relu")]
     for side, a, b in zip(sides, widths, [*widths[1:], channels]):
         last = side == size
-        bias = last or args.norm == "none"
+        bias = not norm(args, b, edge=last)
         layers += [nn.ConvTranspose2d(a, b, kernel(side), 2, 1, bias=bias)] if args.upsample == "strided" else [
             nn.Upsample(size=side), nn.Conv2d(a, b, 3, padding=1, bias=bias)]
         layers += norm(args, b, edge=last)
@@ -95,7 +95,7 @@ def discriminator(args, size, channels):
     layers = []
     for side, a, b in zip(reversed(sides), [channels, *widths], widths):
         first = side == size
-        bias = first or args.norm == "none"
+        bias = not norm(args, b, edge=first)
         layers += [nn.Conv2d(a, b, kernel(side), 2, 1, bias=bias)] if args.downsample == "strided" else [
             nn.Conv2d(a, b, 3, padding=1, bias=bias), nn.MaxPool2d(2, ceil_mode=True)]
         layers += [*norm(args, b, edge=first), activation(args, "leaky_relu")]

@@ -429,8 +429,8 @@ def test_archives_of_faces_are_refused_like_any_other(faces, capsys, contained):
 
 
 SIZES = [
-    ("dcgan --data synthetic-faces --size 48", "--size 48: the networks double 4 or 7 pixels, so they cannot make "
-     "48x48; the nearest sizes that they can are 32 and 56"),
+    ("dcgan --data synthetic-faces --size 48", "so they cannot make 48x48; the nearest sizes that they can are 32 and "
+     "56"),
     ("dcgan --data synthetic --size 1000", "the nearest sizes that they can are 112 and 128"),
     ("dcgan --data synthetic-faces --size 1", "the nearest sizes that they can are 16 and 28"),
     ("dcgan --data synthetic --size 16", "--size 16: digits are 28x28; give --size 28, 32 or 64"),

@@ -12,7 +12,7 @@ MIB = 2**20
 
 
 class Peak:
-    """Counts from where it is made on.
+    """Counts from where it is made on, until it is dropped.
 
     >>> peak = Peak()
     >>> block = bytes(2**23)
@@ -22,12 +22,17 @@ class Peak:
     """
 
     def __init__(self):
-        if not tracemalloc.is_tracing():
+        self._started = not tracemalloc.is_tracing()
+        if self._started:
             tracemalloc.start()
         tracemalloc.reset_peak()
         self._before = tracemalloc.get_traced_memory()[0]
         if cuda.is_available():
             cuda.reset_peak_memory_stats()
+
+    def __del__(self):
+        if self._started:  # counting slows down whatever comes next
+            tracemalloc.stop()
 
     def host(self):
         """MiB at most so far, more than there were at the beginning."""

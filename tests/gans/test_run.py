@@ -1,6 +1,8 @@
 """The demos as a user runs them: artefacts, resuming to the bit, interruption, refusals, plain words."""
 
 import csv
+import doctest
+import importlib
 import json
 import os
 import signal
@@ -12,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gans import cgan, mnist, pattern1010, run
+from gans import cgan, dcgan, face, mnist, pattern1010, run
 from gans.metrics import frechet_distance
 from minigrad import checkpoint
 from minigrad.data.digits import synthetic_digits
@@ -121,6 +123,16 @@ def test_cgan_writes_samples_with_their_labels_and_says_how_many_are_right(there
     assert samples.shape == (20, 28, 28) and samples.dtype == np.uint8 and asked.tolist() == [*range(10)] * 2
 
 
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3))])
+def test_cgan_learns_drawn_digits_of_the_class_that_was_asked_for(there, few_digits, monkeypatch, seed):
+    digits = {split: synthetic_digits(2000, seed) for seed, split in enumerate(("train", "test"))}
+    monkeypatch.setattr(mnist, "load_digits", lambda name, split="train", log=print: (*digits[split], "drawn digits"))
+    monkeypatch.setattr("gans.judge.EPOCHS", 8)  # few digits, so more often
+    monkeypatch.setattr(run.Run, "picture_due", lambda *_: False)
+    options = ["--steps", "900", "--labels", "projection", "--samples", "2000", "--check"]
+    assert cgan.demo([*options, "--seed", str(seed)]) == 0
+
+
 def test_without_data_and_network_mnist_says_so_and_draws_its_own_digits(there, monkeypatch, tmp_path, capsys):
     from minigrad.data import download
 
@@ -173,12 +185,23 @@ def test_resuming_refuses_other_options_and_a_missing_run(there):
         mnist.demo(["--resume", "--data", "synthetic"])
 
 
-@pytest.mark.parametrize("options, message", [(["--device", "tpu"], "invalid choice: 'tpu'"),
-                                              (["--steps", "0"], "too small"), (["--batch", "x"], "not an integer")])
-def test_the_command_line_says_what_is_wrong(options, message, capsys):
-    with pytest.raises(SystemExit):
-        mnist.demo(options)
-    assert message in capsys.readouterr().err
+WRONG = [(mnist, "--device tpu", "invalid choice: 'tpu'"), (mnist, "--steps 0", "0 is too small; give 1 or more"),
+         (mnist, "--batch x", "'x' is not an integer; give one of 1 or more"),
+         (dcgan, "--lr fast", "'fast' is not a number; give one of 0 or more"),
+         (dcgan, "--lr nan", "nan is out of range; give 0 or more"), (face, "--lr inf", "inf is out of range"),
+         (face, "--penalty=-1", "-1 is out of range; give 0 or more"), (dcgan, "--size 0", "0 is too small"),
+         (dcgan, "--beta1 1", "1 is out of range; give 0 or more, and less than 1"),
+         (dcgan, "--average 1.5", "1.5 is out of range; give 0 or more, and less than 1"),
+         (dcgan, "--norm layer", "invalid choice: 'layer'"), (face, "--limit 0", "0 is too small")]
+
+
+@pytest.mark.parametrize("demo, options, message", WRONG, ids=[options for _, options, _ in WRONG])
+def test_the_command_line_says_what_is_wrong(there, demo, options, message, capsys):
+    with pytest.raises(SystemExit) as caught:
+        demo.demo(options.split())
+    *_, line = capsys.readouterr().err.splitlines()
+    assert caught.value.code == 2 and options.split()[0].partition("=")[0] in line and message in line
+    assert not os.listdir(there)
 
 
 def test_errors_reach_the_user_as_one_line(there, capsys):
@@ -201,6 +224,12 @@ def test_the_demos_are_listed_with_their_first_line(capsys):
         assert (folder / f"{name}.py").exists() and f"python -m gans.{name}" in out
     demos = {p.stem for p in folder.glob("*.py") if "def demo(" in p.read_text()}
     assert demos == set(DEMOS)
+
+
+@pytest.mark.parametrize("name", ["dcgan", "memory", "metrics", "pictures"])
+def test_the_examples_in_docstrings_are_right(name):
+    failed, tried = doctest.testmod(importlib.import_module(f"gans.{name}"), optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert tried and not failed
 
 
 def test_the_frechet_distance_of_gaussians_is_the_known_one():

@@ -1,8 +1,10 @@
 """What no fault of the machine may cost a demo: its determinism, its last save, a plain word about what is wrong.
 
-MINIGRAD_KILLS is the number of kill -9 in the quick form (2 if it is not set); -m slow has 40 of 1010, 30 of MNIST.
+MINIGRAD_KILLS is the number of kill -9 in the quick form (2 if it is not set); -m slow has 40 of 1010, 30 of MNIST, 10
+of DCGAN.
 """
 
+import functools
 import importlib
 import mmap
 import os
@@ -17,21 +19,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gans import pattern1010, replay
+from gans import replay
 from gans.__main__ import DEMOS
 from minigrad import checkpoint
 
 HOME = str(Path(replay.__file__).parents[1])
 DRIVER = textwrap.dedent("""
-    # A demo, on few random images instead of digits, that tells through a mapped file its step, and whether it saves.
+    # A demo, on few random images instead of digits, or few drawn faces, that tells through a mapped file its step, and
+    # whether it saves.
     import importlib, mmap, os, sys
     import numpy as np
-    from gans import judge, mnist, run
+    from gans import imagesets, judge, mnist, run
 
     note, name, *options = sys.argv[1:]
     images = np.random.default_rng(0).integers(0, 256, (640, 28, 28), np.uint8)
     module = importlib.import_module(f"gans.{name}")
     mnist.load_digits = lambda data, split="train", log=print: (images, np.arange(640) % 10, "640 random images")
+    imagesets.load_digits, imagesets.DRAWN = mnist.load_digits, {"train": (0, 64), "test": (1, 20)}
     judge.EPOCHS = 1
     if note != "-":
         with open(note, "r+b") as file:
@@ -55,8 +59,9 @@ DRIVER = textwrap.dedent("""
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
     run.main(lambda: module.demo(options))
 """)
+SMALL = {"dcgan": ["--data", "synthetic-faces", "--size", "16", "--width", "2", "--batch", "8"]}  # options
 KILLED = {"pattern1010": (["--steps", "3000"], 1000),  # options, save interval
-          "mnist": (["--steps", "60", "--batch", "16"], 3)}
+          "mnist": (["--steps", "60", "--batch", "16"], 3), "dcgan": ([*SMALL["dcgan"], "--steps", "60"], 3)}
 
 
 @pytest.fixture
@@ -83,7 +88,10 @@ def hidden(folder):
 # The same numbers every time
 
 
-OPTIONS = {"mnist": [["--recipe", "steady"], ["--recipe", "book"], ["--from-the-start"]]}
+OPTIONS = {"mnist": [["--recipe", "steady"], ["--recipe", "book"], ["--from-the-start"]],
+           "face": [["--data", "synthetic-faces", "--size", "16"]],
+           "dcgan": [["--data", "synthetic", "--width", "4"],
+                     ["--data", "synthetic-faces", "--size", "16", "--width", "4"]]}
 EVERY = [(name, options) for name in DEMOS for options in OPTIONS.get(name, [[]])]
 
 
@@ -91,15 +99,17 @@ EVERY = [(name, options) for name in DEMOS for options in OPTIONS.get(name, [[]]
 def test_a_demo_trains_to_the_same_bits_every_time(tmp_path, monkeypatch, name, options):
     images = np.random.default_rng(0).integers(0, 256, (640, 28, 28), np.uint8)
     module, digits = importlib.import_module(f"gans.{name}"), (images, np.arange(640) % 10, "640 random images")
-    monkeypatch.setattr("gans.mnist.load_digits", lambda *_, **__: digits)
+    for where in ("gans.mnist", "gans.imagesets"):
+        monkeypatch.setattr(f"{where}.load_digits", lambda *_, **__: digits)
+    monkeypatch.setattr("gans.imagesets.DRAWN", {"train": (0, 64), "test": (1, 20)})
     monkeypatch.setattr(module, "cached_judge", lambda *_, **__: None, raising=False)
     monkeypatch.setattr("gans.run.Run.finish", lambda *_: sys.exit(0))  # what comes after the training
     monkeypatch.setattr(os, "fsync", lambda _: None)  # most of the time of a run this short
     small = [] if name == "pattern1010" else ["--batch", "4"]
-    for k in range(2):
+    for k in range(3):
         with pytest.raises(SystemExit):
             module.demo([*options, *small, "--steps", "8", "--out", str(tmp_path / str(k))])
-    assert ended(tmp_path / "0") == ended(tmp_path / "1")
+    assert ended(tmp_path / "0") == ended(tmp_path / "1") == ended(tmp_path / "2")
 
 
 @pytest.mark.slow
@@ -166,7 +176,8 @@ def told(tmp_path):
 
 @pytest.mark.parametrize("name, kills", [("pattern1010", int(os.environ.get("MINIGRAD_KILLS", 2))),
                                          pytest.param("pattern1010", 40, marks=pytest.mark.slow, id="pattern1010-all"),
-                                         pytest.param("mnist", 30, marks=pytest.mark.slow, id="mnist-all")])
+                                         pytest.param("mnist", 30, marks=pytest.mark.slow, id="mnist-all"),
+                                         pytest.param("dcgan", 10, marks=pytest.mark.slow, id="dcgan-all")])
 def test_kill_9_costs_no_more_than_one_save_interval_and_no_bit(tmp_path, environment, told, record_property, name,
                                                                 kills):
     options, interval = KILLED[name]
@@ -200,42 +211,59 @@ def test_kill_9_costs_no_more_than_one_save_interval_and_no_bit(tmp_path, enviro
 # Full disks
 
 
+HALVES = {"pattern1010": (1000, 2000), "dcgan": (3, 6)}  # steps of a run that is begun, and when it is at its end
+
+
+def go_on(name, *options):
+    """The demo in this process, as small as in the driver."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gans.imagesets.DRAWN", {"train": (0, 64), "test": (1, 20)})
+        importlib.import_module(f"gans.{name}").demo([*SMALL.get(name, []), *map(str, options)])
+
+
 @pytest.fixture(scope="module")
-def thousand(tmp_path_factory):
-    """(folder of a run of 1,000 steps, what an uninterrupted run of 2,000 ends with)."""
-    folder = tmp_path_factory.mktemp("run")
-    pattern1010.demo(["--steps", "1000", "--out", str(folder / "r")])
-    shutil.copytree(folder / "r", folder / "whole")
-    pattern1010.demo(["--steps", "2000", "--resume", str(folder / "whole")])
-    return folder / "r", ended(folder / "whole")
+def begun(tmp_path_factory):
+    """A function of a demo's name: (folder of a run that is half done, what an uninterrupted one ends with)."""
+    @functools.cache
+    def halves(name):
+        folder, (half, end) = tmp_path_factory.mktemp("run"), HALVES[name]
+        go_on(name, "--steps", half, "--out", folder / "r")
+        shutil.copytree(folder / "r", folder / "whole")
+        go_on(name, "--steps", end, "--resume", folder / "whole")
+        return folder / "r", ended(folder / "whole")
+
+    return halves
 
 
-def refused_for_want_of_room(folder, environment, says, limit=""):
+def refused_for_want_of_room(name, folder, environment, says, limit=""):
     """Resume the run in `folder`, which must fail in one line, lose nothing, and go on when it can."""
-    before = replay.digest(checkpoint.load(folder / "checkpoint").state["parts"])
-    done = subprocess.run(command("-", "pattern1010", "--steps", "2000", "--resume", folder), capture_output=True,
+    before, end = replay.digest(checkpoint.load(folder / "checkpoint").state["parts"]), HALVES[name][1]
+    done = subprocess.run(command("-", name, "--steps", end, "--resume", folder), capture_output=True,
                           text=True, env={**environment, "LIMIT": str(limit)})
     assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
     said = [line for line in done.stderr.splitlines() if "font_manager cache" not in line]  # which is matplotlib's
     assert len(said) == 1 and str(folder) in said[0] and says in said[0], done.stderr
     found = checkpoint.load(folder / "checkpoint")  # a damaged one would be a warning, an error here
-    assert found.step == 2000 or replay.digest(found.state["parts"]) == before
+    assert found.step == end or replay.digest(found.state["parts"]) == before
     assert not hidden(folder)
     return found.step
 
 
-LIMITS = [100, 600, 1200, 8000, 30_000]  # bytes, too few for: config.json, arrays, JSON, metrics.csv, losses.png
+LIMITS = [  # bytes, too few for: config.json, arrays, JSON, metrics.csv, losses.png
+    ("pattern1010", [1200, 8000]), pytest.param("pattern1010", [100, 600, 1200, 8000, 30_000], marks=pytest.mark.slow),
+    # config.json, a picture, another, arrays
+    ("dcgan", [30_000]), pytest.param("dcgan", [100, 1000, 2500, 30_000, 100_000], marks=pytest.mark.slow)]
 
 
-@pytest.mark.parametrize("limits", [[1200, 8000], pytest.param(LIMITS, marks=pytest.mark.slow)], ids=["two", "all"])
-def test_a_file_size_limit_loses_nothing(tmp_path, environment, thousand, limits, record_property):
+@pytest.mark.parametrize("name, limits", LIMITS)
+def test_a_file_size_limit_loses_nothing(tmp_path, environment, begun, name, limits, record_property):
     for limit in limits:
-        shutil.copytree(thousand[0], tmp_path / str(limit))
-        refused_for_want_of_room(tmp_path / str(limit), environment, "File too large", limit)
-        pattern1010.demo(["--steps", "2000", "--resume", str(tmp_path / str(limit))])
-        assert ended(tmp_path / str(limit)) == thousand[1]
-    record_property("figure", f"row 7: file-size limits {limits}: exit status 2, one line with the path, old "
-                    "checkpoint intact, no stray file, and the run then ends as if nothing had been")
+        shutil.copytree(begun(name)[0], tmp_path / str(limit))
+        refused_for_want_of_room(name, tmp_path / str(limit), environment, "File too large", limit)
+        go_on(name, "--steps", HALVES[name][1], "--resume", tmp_path / str(limit))
+        assert ended(tmp_path / str(limit)) == begun(name)[1]
+    record_property("figure", f"row 7: gans.{name}, file-size limits {limits}: exit status 2, one line with the path, "
+                    "old checkpoint intact, no stray file, and the run then ends as if nothing had been")
 
 
 def mounted(folder, pages):
@@ -246,50 +274,53 @@ def mounted(folder, pages):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("room", [0, 1, 2, 3, 4, 5, 6, 8, 12])
-def test_a_full_disk_loses_nothing(tmp_path, environment, thousand, room, record_property):
+@pytest.mark.parametrize("name, room", [*(("pattern1010", room) for room in (0, 1, 2, 3, 4, 5, 6, 8, 12)),
+                                        *(("dcgan", room) for room in (0, 3, 20, 30))])
+def test_a_full_disk_loses_nothing(tmp_path, environment, begun, name, room, record_property):
     disk = tmp_path / "disk"
     if not mounted(disk, 256):
         pytest.skip("needs the right to mount a tmpfs")
     try:
-        shutil.copytree(thousand[0], disk / "r")
+        shutil.copytree(begun(name)[0], disk / "r")
         with open(disk / "filler", "wb") as file:
             free = os.statvfs(disk).f_bavail
             file.write(bytes(4096 * (free - room)))
-        step = refused_for_want_of_room(disk / "r", environment, "No space left on device")
+        step = refused_for_want_of_room(name, disk / "r", environment, "No space left on device")
         (disk / "filler").unlink()
-        pattern1010.demo(["--steps", "2000", "--resume", str(disk / "r")])
-        assert ended(disk / "r") == thousand[1]
+        go_on(name, "--steps", HALVES[name][1], "--resume", disk / "r")
+        assert ended(disk / "r") == begun(name)[1]
     finally:
         subprocess.run(["umount", disk], check=True)
-    record_property("figure", f"row 7: a disk with {room} free blocks: exit status 2, one line with the path, "
-                    f"checkpoint of step {step} whole, no stray file, and the run then ends as if nothing had been")
+    record_property("figure", f"row 7: gans.{name}, a disk with {room} free blocks: exit status 2, one line with the "
+                    f"path, checkpoint of step {step} whole, no stray file; the run then ends as if nothing had been")
 
 
-def test_a_read_only_folder_loses_nothing(tmp_path, environment, thousand, record_property):
+@pytest.mark.parametrize("name", HALVES)
+def test_a_read_only_folder_loses_nothing(tmp_path, environment, begun, name, record_property):
     disk = tmp_path / "disk"
     root = os.geteuid() == 0  # may write everywhere, but on a read-only file system
     if root and not mounted(disk, 256):
         pytest.skip("root needs the right to mount a read-only tmpfs")
     folder = disk / "r"
-    shutil.copytree(thousand[0], folder)
+    shutil.copytree(begun(name)[0], folder)
     paths = [folder, *folder.rglob("*")]
     try:
         if root:
             subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
         for path in () if root else paths:
             path.chmod(0o555 if path.is_dir() else 0o444)
-        refused_for_want_of_room(folder, environment, "Read-only file system" if root else "Permission denied")
+        refused_for_want_of_room(name, folder, environment, "Read-only file system" if root else "Permission denied")
         for path in () if root else paths:
             path.chmod(0o755 if path.is_dir() else 0o644)
         if root:
             subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
-        pattern1010.demo(["--steps", "2000", "--resume", str(folder)])
-        assert ended(folder) == thousand[1]
+        go_on(name, "--steps", HALVES[name][1], "--resume", folder)
+        assert ended(folder) == begun(name)[1]
     finally:
         if root:
             subprocess.run(["umount", disk], check=True)
-    record_property("figure", "row 7: a read-only folder: exit status 2, one line with the path, nothing changed")
+    record_property("figure", f"row 7: gans.{name}, a read-only folder: exit status 2, one line with the path, nothing "
+                    "changed")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")

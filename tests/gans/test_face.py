@@ -123,7 +123,7 @@ def test_activations_are_what_the_layers_put_out():
 
 
 def test_the_memory_that_a_run_reports_adds_up(there, capsys):
-    face.demo(["--data", "synthetic-faces", "--size", "40", "--steps", "2", "--batch", "8"])
+    face.demo(["--data", "synthetic-faces", "--size", "40", "--steps", "2", "--batch", "8", "--device", "cpu"])
     line = re.search(r"peak memory: (\d+) MiB of arrays on the host.*; (\d+) are parameters (\d+), their running "
                      r"average (\d+), Adam's state (\d+), a batch's activations (\d+)\.", capsys.readouterr().out)
     peak, whole, parameters, average, state, activations = map(int, line.groups())

@@ -41,7 +41,7 @@ SEED = 100  # numbers that a picture is made from
 DIGITS = ("auto", "mnist", "fashion", "synthetic")  # of --data
 FACES = ("faces", "synthetic-faces")
 SIZES = (16, 28, 32, 56, 64, 112, 128)  # 4 doubled, or 7 doubled, which is made of 4
-RECIPES = {"digits": {"steps": 10_000, "lr": 1e-3, "beta1": 0.0, "penalty": 1.0, "average": 0.999},
+RECIPES = {"digits": {"steps": 8_000, "lr": 1e-3, "beta1": 0.0, "penalty": 1.0, "average": 0.999},
            "pictures": {"steps": 12_000, "lr": 5e-4, "beta1": 0.5, "penalty": 1.0, "average": 0.999}}
 PAPER = {"lr": 2e-4, "beta1": 0.5, "penalty": 0.0, "average": 0.0}
 ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": lambda: nn.LeakyReLU(0.2), "gelu": nn.GELU, "elu": nn.ELU}
@@ -241,7 +241,7 @@ def middle(images, size):
 
 
 def demo(argv=None):
-    p = parser("dcgan", __doc__, steps=10_000, batch=32)
+    p = parser("dcgan", __doc__, steps=8_000, batch=32)
     p.set_defaults(steps=None)
     p.add_argument("--data", default="auto", metavar="NAME|PATH",
                    help="auto (MNIST, or digits drawn by code where it cannot be had), mnist, fashion, synthetic, "

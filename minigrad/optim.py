@@ -38,13 +38,30 @@ class Flat:
         self.orders = [sorted(range(p.array.ndim), key=lambda axis: -p.array.strides[axis]) for p in parameters]
         self.cut = {}  # blocks that were cut before
         self.views = [self.view(self.values, i) for i in range(len(parameters))]
+        self.plan = self.stretches()
         self.gather_parameters()
 
-    def view(self, buffer, i):
-        """The part of a buffer that belongs to parameter i, in its shape and memory order."""
-        shape, order = self.parameters[i].array.shape, self.orders[i]
-        part = buffer[self.starts[i]:self.starts[i + 1]].reshape([shape[axis] for axis in order])
+    def view(self, buffer, i, first=0):
+        """The part that belongs to parameter i, in its shape and memory order, of a buffer from parameter first on."""
+        shape, order, start = self.parameters[i].array.shape, self.orders[i], self.starts[first]
+        part = buffer[self.starts[i] - start:self.starts[i + 1] - start].reshape([shape[axis] for axis in order])
         return part.transpose([order.index(axis) for axis in range(len(order))])
+
+    def stretches(self):
+        """[(first, last + 1, buffer, its views)]: neighbours that are small share a buffer for their gradients."""
+        plan, first, count = [], 0, len(self.parameters)
+        while first < count:
+            last = first
+            while last < count and self.starts[last + 1] - self.starts[last] <= self.small:
+                last += 1
+            if last > first:
+                buffer = self.xp.empty(self.starts[last] - self.starts[first], self.values.dtype)
+                plan.append((first, last, buffer, [self.view(buffer, i, first) for i in range(first, last)]))
+            else:
+                last = first + 1
+                plan.append((first, last, None, ()))
+            first = last
+        return plan
 
     def gather_parameters(self):
         """Take in the values of parameters whose array is not our view of them."""
@@ -63,28 +80,27 @@ class Flat:
     def gradients(self):
         """The stretches of the buffer that have a gradient: [(start, end, step, the gradient, flat)].
 
-        Neighbours that are small are one stretch. A gradient in its parameter's memory order is not copied.
+        A gradient of its own stretch is not copied if it is in its parameter's memory order.
         """
-        stretches, parts = [], []
-        for i, (p, order) in enumerate(zip(self.parameters, self.orders)):
-            if p.grad is None:
-                parts = []
+        found, parameters, steps, starts = [], self.parameters, self.steps, self.starts
+        for first, last, buffer, views in self.plan:
+            together = buffer is not None
+            for i in range(first, last):
+                if parameters[i].grad is None:
+                    together = False
+                    continue
+                steps[i] += 1
+                if together:
+                    views[i - first][...] = parameters[i].grad.array
+                    together = steps[i] == steps[first]
+            if together:
+                found.append((starts[first], starts[last], steps[first], buffer))
                 continue
-            self.steps[i] += 1
-            step, start, end = self.steps[i], self.starts[i], self.starts[i + 1]
-            g = p.grad.array
-            g = (g.transpose(order) if len(order) > 1 else g).reshape(-1)
-            if end - start > self.small:
-                parts = []
-                stretches.append((start, end, step, g))
-            elif parts and stretches[-1][2] == step:
-                parts.append(g)
-                stretches[-1] = (stretches[-1][0], end, step, parts)
-            else:
-                parts = [g]
-                stretches.append((start, end, step, parts))
-        return [(start, end, step, self.xp.concatenate(g) if type(g) is list else g)
-                for start, end, step, g in stretches]
+            for i in range(first, last):
+                if parameters[i].grad is not None:
+                    flat = parameters[i].grad.array.transpose(self.orders[i]).reshape(-1)
+                    found.append((starts[i], starts[i + 1], steps[i], flat))
+        return found
 
     def blocks(self, start, end):
         """The buffers from start to end, a block at a time: [(values, scratch, state, place in the gradient)]."""
@@ -182,7 +198,7 @@ class Optimizer:
         raise NotImplementedError
 
     def state_dict(self):
-        """{"state": {index: {"step", name: tensor}}, "param_groups": [...]}, as PyTorch's: its tensors go on with us."""
+        """{"state": {index: {"step", name: tensor}}, "param_groups": [...]}, as PyTorch's: its tensors are live."""
         state, groups, index = {}, [], 0
         for i, group in enumerate(self.param_groups):
             places = {id(p): (flat, k) for flat in self._flat_parts(i) for k, p in enumerate(flat.parameters)}

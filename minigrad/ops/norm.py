@@ -111,7 +111,7 @@ class BatchNormalize(Normalize):
         mean = self.sums(lambda i: rows[i].sum(0), rows) * share
         wide = self.spread(mean, rows)
         var = self.sums(lambda i: xp.square(rows[i] - wide).sum(0), rows) * share
-        self.mean, self.var = mean.reshape(self.shape), var.reshape(self.shape)
+        self.mean, self.var, self.rest = mean.reshape(self.shape), var.reshape(self.shape), 0.0
         self.scale = 1.0 / xp.sqrt(self.var + self.eps)
         factor, shift = self.spread(self.scale.reshape(-1) * w, rows), self.spread(b, rows)
         y = backend_of(x).channels_last(x.shape, x.dtype)

@@ -55,10 +55,13 @@ class Normalize(Op):
         # The statistics found forward serve while plain arrays flow; for a second derivative they are functions of x.
         if isinstance(x, Handle):
             centred = x - mean(x, self.axes, True)
+            if self.rest is not None:
+                centred = centred - mean(centred, self.axes, True)
             scale = 1.0 / sqrt(mean(centred * centred, self.axes, True) + self.eps)
         else:
             centred, scale = x - self.mean, self.scale
-            centred -= self.rest
+            if self.rest is not None:
+                centred -= self.rest
         hat = centred * scale
         gx = gw = gb = None
         if w is None:
@@ -111,7 +114,7 @@ class BatchNormalize(Normalize):
         mean = self.sums(lambda i: rows[i].sum(0), rows) * share
         wide = self.spread(mean, rows)
         var = self.sums(lambda i: xp.square(rows[i] - wide).sum(0), rows) * share
-        self.mean, self.var, self.rest = mean.reshape(self.shape), var.reshape(self.shape), 0.0
+        self.mean, self.var, self.rest = mean.reshape(self.shape), var.reshape(self.shape), None
         self.scale = 1.0 / xp.sqrt(self.var + self.eps)
         factor, shift = self.spread(self.scale.reshape(-1) * w, rows), self.spread(b, rows)
         y = backend_of(x).channels_last(x.shape, x.dtype)

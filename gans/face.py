@@ -6,8 +6,8 @@
 
 The networks are those of Rashid, "Make Your First GAN with PyTorch" (2020): each of a picture's 218 x 178 x 3 values is
 wired to every hidden one, so nearly all weights sit at the image, and memory is what to watch. The book learns from one
-picture a step; here it is a batch, and samples come from a running average of G, as in gans/mnist.py. Its penalty on D is
-off: noise at the pixels is just what D must be steep against here (docs/faces.md).
+picture a step; here it is a batch, and samples come from a running average of G, as in gans/mnist.py. Its penalty on D
+is off: noise at the pixels is just what D must be steep against here (docs/faces.md).
 
 What to look at: the peak memory at the end, beside what it is made of; and the sliced Wasserstein distance to faces
 that the networks never saw, beside the distance of such faces to others.
@@ -123,7 +123,7 @@ def demo(argv=None):
     p.add_argument("--size", type=positive, metavar="S", help="pixels a side; without it, faces as they are (218x178)")
     p.add_argument("--limit", type=positive, default=LIMIT, metavar="N", help=f"photographs to learn from ({LIMIT})")
     p.add_argument("--lr", type=non_negative, default=2e-4, help="Adam's rate (2e-4; the book, a face a step: 1e-4)")
-    p.add_argument("--penalty", type=non_negative, default=0.0, help="what D pays for steepness, as in gans/mnist.py (0)")
+    p.add_argument("--penalty", type=non_negative, default=0.0, help="what D pays for steepness (0; see docs/faces.md)")
     p.add_argument("--average", type=non_negative, default=0.999, help="decay of G's average; 0 for none (0.999)")
     p.add_argument("--samples", type=positive, metavar="N", help="write N samples to samples.npy, uint8 N x H x W x 3")
     args = parse(p, argv)

@@ -266,7 +266,7 @@ class _Zip(_Source):
                 raise DataError(f"{path}: is no zip file, or damaged ({error}); fetch it again") from error
             self.members = {}
             for member in self.zip.infolist():
-                if not member.is_dir():
+                if not member.filename.endswith("/"):  # is_dir() stumbles over an empty name
                     self._check(path, member)
                     self.members[member.filename] = member
             super().__init__(path, [name for name in self.members if _is_image(name)])

@@ -321,3 +321,10 @@ def test_a_photograph_is_turned_as_its_camera_was_held(tmp_path):
     with ImageSet(tmp_path / "a.h5") as images:
         assert images.shape == (1, 12, 8, 3)
         assert images[0][:6].min() == 255 and images[0][6:].max() == 0
+
+
+def test_a_zip_member_without_a_name_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(zipfile.ZipInfo(""), b"")
+    with pytest.raises(DataError, match="a.zip: ''"):
+        build(tmp_path / "a.h5", tmp_path / "a.zip", size=(4, 4))

@@ -175,8 +175,8 @@ def test_without_photographs_it_says_so_and_draws_faces(there, capsys):
     assert data == "synthetic-faces", "a resumed run keeps to it"
 
 
-@pytest.mark.parametrize("options", [["--data", "synthetic-faces"],
-                                     ["--data", "pictures", "--limit", "20", "--penalty", "0"]])
+@pytest.mark.parametrize("options", [["--data", "synthetic-faces", "--penalty", "1"],
+                                     ["--data", "pictures", "--limit", "20"]])
 def test_a_resumed_run_equals_an_uninterrupted_one_to_the_bit(there, monkeypatch, options):
     pictures_of_ones_own()
     monkeypatch.setattr(run.Run, "finish", lambda *_: sys.exit())

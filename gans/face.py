@@ -19,7 +19,7 @@ from math import log, prod
 import numpy as np
 
 import minigrad as mg
-from gans.commandline import non_negative, parser, positive
+from gans.commandline import decay, non_negative, parser, positive
 from gans.imagesets import open_faces, open_own
 from gans.judge import distance_to_real, progress
 from gans.memory import Peak, size_of
@@ -124,7 +124,7 @@ def demo(argv=None):
     p.add_argument("--limit", type=positive, default=LIMIT, metavar="N", help=f"photographs to learn from ({LIMIT})")
     p.add_argument("--lr", type=non_negative, default=2e-4, help="Adam's rate (2e-4; the book, a face a step: 1e-4)")
     p.add_argument("--penalty", type=non_negative, default=0.0, help="what D pays for steepness (0; see docs/faces.md)")
-    p.add_argument("--average", type=non_negative, default=0.999, help="decay of G's average; 0 for none (0.999)")
+    p.add_argument("--average", type=decay, default=0.999, help="decay of G's average; 0 for none (0.999)")
     p.add_argument("--samples", type=positive, metavar="N", help="write N samples to samples.npy, uint8 N x H x W x 3")
     args = parse(p, argv)
     if args.data in ("auto", "faces", "synthetic-faces"):

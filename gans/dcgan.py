@@ -54,13 +54,17 @@ def stages(size):
     ([4, 8, 16, 32, 64], [4, 7, 14, 28])
     """
     if size not in SIZES:
-        nearest = sorted(sorted(SIZES, key=lambda legal: abs(legal - size))[:2])
         raise MinigradError(f"--size {size}: the networks double images of 4 or 7 pixels, so they cannot make "
-                            f"{size}x{size}; the nearest sizes that they can are {nearest[0]} and {nearest[1]}")
+                            f"{size}x{size}; the nearest sizes that they can are {nearest(size, ' and ')}")
     sides = [size]
     while sides[0] > 4:
         sides.insert(0, (sides[0] + 1) // 2)
     return sides
+
+
+def nearest(size, between):
+    """The two legal sizes next to a size, as text."""
+    return between.join(map(str, sorted(sorted(SIZES, key=lambda legal: abs(legal - size))[:2])))
 
 
 def kernel(side):
@@ -212,10 +216,9 @@ def open_pictures(args):
         height, width, _ = pictures.shape
         size = args.size or height
         if (height, width) != (size, size) or size not in SIZES:
-            legal = " or ".join(map(str, sorted(sorted(SIZES, key=lambda legal: abs(legal - size))[:2])))
             raise MinigradError(f"{args.data}: its images are {height}x{width} (height x width), and the networks make "
                                 f"squares of {', '.join(map(str, SIZES))}: build it again with python -m "
-                                f"minigrad.data.images build --crop square --size {legal}")
+                                f"minigrad.data.images build --crop square --size {nearest(size, ' or ')}")
     pictures.enough_for(args.batch)
     args.data, args.size = pictures.name, size
     return pictures
@@ -276,7 +279,7 @@ def demo(argv=None):
     G, D = networks(args, args.size, pictures.shape[2])
     G.to(run.device), D.to(run.device)
     n = 10_000 if digits else min(1_000, len(pictures.held_out))
-    before = None if digits or run.replayed else distance_to_real(generate(run, G, n), pictures)[0]
+    before = None if digits or run.replayed else distance_to_real(generate(run, G, n), pictures)
     G = train(run, pictures, G, D)
     say(f"{args.steps} steps of {args.batch} in {run.seconds:.0f} s")
 

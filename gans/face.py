@@ -101,13 +101,14 @@ def activations(G, D, batch, image):
 
 
 def generate(run, G, n, name="samples"):
-    """n faces, uint8 (n, H, W, 3), a batch at a time: more would show in the peak memory."""
+    """n faces, uint8 (n, H, W, 3), or (n, H, W) of grey ones, a batch at a time: more would show in the peak memory."""
     chunks, batch = [], run.args.batch
     with mg.no_grad():
         for k in range(0, n, batch):
             images = G(run.noise(k, min(batch, n - k), SEED, name=name)).cpu().numpy()
             chunks.append(np.rint(images * 255).astype(np.uint8).transpose(0, 2, 3, 1))
-    return np.concatenate(chunks)
+    images = np.concatenate(chunks)
+    return images[..., 0] if images.shape[-1] == 1 else images
 
 
 def sheet(run, G):
@@ -140,11 +141,12 @@ def demo(argv=None):
     G, D = networks((channels, height, width))
     G.to(run.device), D.to(run.device)
     if not run.replayed:
-        before, _ = distance_to_real(generate(run, G, COMPARED), pictures)
+        before = distance_to_real(generate(run, G, COMPARED), pictures)
         run.picture(0, sheet(run, G))
     peak = Peak()
     G, kept = train(run, pictures, G, D)
     host, device = peak.host(), peak.device()
+    del peak  # counting would slow the plots
     say(f"{args.steps} steps of {args.batch} in {run.seconds:.0f} s")
 
     paths = run.finish("faces: the losses of D and G", {"ln 2 = 0.693: D answers 0.5": log(2)},

@@ -128,16 +128,20 @@ def verdict(judge, samples, real):
 
 
 def distance_to_real(samples, pictures):
-    """Two SlicedWassersteins: of samples to pictures that were kept back, and, as the floor, of ones that were not."""
-    n = min(len(samples), len(pictures.held_out), len(pictures.train))
+    """The SlicedWasserstein of samples, uint8 (N, H, W, C) or (N, H, W), to Pictures that were kept back."""
+    real = pictures.held_out
+    return sliced_wasserstein(samples.reshape(-1, *real.shape[1:]), real)
+
+
+def floor(pictures, n):
+    """The SlicedWasserstein of n real pictures that were not kept back: what perfect samples would reach."""
     learnt = pictures.train[np.sort(stream(0, "floor").permutation(len(pictures.train))[:n])]
-    real = pictures.held_out[:n]
-    return sliced_wasserstein(samples[:n].reshape(real.shape), real), sliced_wasserstein(learnt, real)
+    return sliced_wasserstein(learnt, pictures.held_out[:n])
 
 
 def progress(before, samples, pictures):
     """(the distance of samples to real pictures as a share of what it was before training, the same in words)."""
-    now, floor = distance_to_real(samples[:before.images], pictures)  # distances of other numbers do not compare
+    now = distance_to_real(samples[:before.images], pictures)  # distances of other numbers do not compare
     return now.average / before.average, (
         f"sliced Wasserstein distance of {now.images} samples to pictures that were kept back: {before.average:.1f} "
-        f"before training, {now} now; pictures that were learnt from: {floor}")
+        f"before training, {now} now; pictures that were learnt from: {floor(pictures, now.images)}")

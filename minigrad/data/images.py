@@ -187,7 +187,7 @@ def _cropped(crop, height, width):
 
 def _decode(images, name):
     """An image as uint8 H×W×3, or a `DataError` that names it."""
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     content = images.read(name)
     try:
@@ -200,6 +200,8 @@ def _decode(images, name):
                 return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))  # cameras note which side is up
     except Exception as error:  # on damaged images Pillow's decoders raise nearly every class there is
         reason = " ".join(str(error).split())
+        if isinstance(error, UnidentifiedImageError):  # which says the address of a buffer
+            reason = f"it is none of {', '.join(DECODERS)}, or its beginning is damaged"
         raise DataError(f"{images.path}: {name}: does not decode ({reason}); replace it, or take it out") from error
 
 

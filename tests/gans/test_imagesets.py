@@ -12,7 +12,7 @@ from PIL import Image
 
 from gans import dcgan, face, imagesets, run
 from gans.imagesets import open_digits, open_faces, open_own
-from gans.judge import distance_to_real, progress
+from gans.judge import distance_to_real, floor, progress
 from minigrad.data import images
 from minigrad.data.digits import synthetic_digits
 from minigrad.data.download import Unavailable
@@ -302,13 +302,13 @@ def test_decoding_that_was_interrupted_goes_on_where_it_was(monkeypatch, decoded
 def test_samples_are_measured_beside_pictures_that_were_kept_back():
     found = open_faces("synthetic-faces", 16)
     noise = np.random.default_rng(0).integers(0, 256, (30, 16, 16, 3), np.uint8)
-    before, floor = distance_to_real(noise[:20], found)
-    assert before.images == floor.images == 20 and floor.average < before.average / 2
+    before, least = distance_to_real(noise[:20], found), floor(found, 20)
+    assert before.images == least.images == 20 and least.average < before.average / 2
     share, words = progress(before, noise, found)
     assert share == 1, "more samples than before would be measured at another floor"
     share, words = progress(before, synthetic_faces(20, 5, 16)[0], found)
     assert share < 0.8 and f"of 20 samples to pictures that were kept back: {before.average:.1f} before" in words
-    assert words.endswith(f"pictures that were learnt from: {floor}")
+    assert words.endswith(f"pictures that were learnt from: {least}")
 
 
 # Refusals
@@ -451,3 +451,10 @@ def test_a_size_that_cannot_be_made_is_refused_with_the_nearest_that_can(capsys,
     name, *options = command.split()
     refused({"dcgan": dcgan, "face": face}[name].demo, options, message, capsys)
     assert not os.listdir("cache"), "before anything is decoded"
+
+
+@pytest.mark.parametrize("module, options", [(face, []), (dcgan, ["--width", "2"])])
+def test_a_set_in_grey_is_learnt_and_drawn(module, options):
+    set_of((40, 16, 16, 1))
+    module.demo(["--data", "pictures.h5", "--steps", "1", "--batch", "4", "--samples", "5", "--out", "run", *options])
+    assert np.load("run/samples.npy").shape == (5, 16, 16)

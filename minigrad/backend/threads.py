@@ -11,7 +11,7 @@ OPENBLAS_NUM_THREADS), or of the cores that this process may use.
 import ctypes
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 from numpy.linalg import _umath_linalg
 
@@ -31,7 +31,11 @@ def _blas_switches():
 
 
 class _Threads:
-    """The pool, made at first use and again after a fork, and the count of loops that run in it."""
+    """Threads that wait for work, started at first use and again after a fork, and the count of loops that run.
+
+    concurrent.futures would do, but takes 100 microseconds or more to hand a task over and back, and this 20 to 40:
+    a training step of a small network has fifty loops.
+    """
 
     def __init__(self):
         self.blas = _blas_switches()
@@ -40,12 +44,14 @@ class _Threads:
         self.forget()
 
     def forget(self):
-        self.lock, self.pool, self.loops, self.blas_threads = threading.Lock(), None, 0, 1
+        self.lock, self.loops, self.blas_threads = threading.Lock(), 0, 1
+        self.tasks, self.started = SimpleQueue(), 0
 
     def __enter__(self):
         with self.lock:
-            if self.pool is None and self.count > 1:
-                self.pool = ThreadPoolExecutor(self.count - 1, "minigrad")
+            while self.started < self.count - 1:
+                threading.Thread(target=_serve, args=(self.tasks,), name="minigrad", daemon=True).start()
+                self.started += 1
             self.loops += 1
             if self.loops == 1 and self.blas:
                 self.blas_threads = self.blas[0]()
@@ -59,37 +65,60 @@ class _Threads:
                 self.blas[1](self.blas_threads)
 
 
+def _serve(tasks):
+    """What a thread of the pool does for ever."""
+    while True:
+        tasks.get()()
+
+
 _threads = _Threads()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_threads.forget)
 
 
 def _run(work, parts):
-    """[work(part) for part in parts], the first in this thread, the others in the pool's."""
+    """[work(part) for part in parts]: this thread and those that are free each take the next part as they get to it."""
+    results, left, done, errors = [None] * len(parts), list(range(len(parts)))[::-1], SimpleQueue(), []
+
+    def help():
+        while left:
+            try:
+                i = left.pop()
+            except IndexError:  # another thread was faster
+                return
+            try:
+                results[i] = work(parts[i])
+            except BaseException as error:
+                errors.append(error)
+            done.put(i)
+
     with _threads:
-        others = [_threads.pool.submit(work, part) for part in parts[1:]]
-        try:
-            return [work(parts[0]), *(other.result() for other in others)]
-        finally:
-            for other in others:  # also after an error: the caller's arrays are in use until all are done
-                other.cancel() or other.exception()
+        for _ in range(min(_threads.count, len(parts)) - 1):
+            _threads.tasks.put(help)
+        help()
+        for _ in parts:  # also after an error: the caller's arrays are in use until all are done
+            done.get()
+    if errors:
+        raise errors.pop()
+    return results
 
 
-def _step(count, rows, values):
-    """How many of `count` images make a block."""
-    return min(max(ROWS // rows, CACHED // values, 1), -(-count // _threads.count))
-
-
-def _cut(start, end, step):
-    """start..end in equal slices of `step` at most."""
-    pieces = -(-(end - start) // step)
+def _cut(start, end, pieces):
+    """start..end in so many slices, or in as many as there are values."""
+    pieces = min(pieces, end - start)
     bounds = [start + (end - start) * i // pieces for i in range(pieces + 1)]
     return [slice(i, j) for i, j in zip(bounds, bounds[1:])]
 
 
+def _pieces(count, rows, values):
+    """How many blocks `count` images make: as many for each thread."""
+    pieces = -(-count // max(ROWS // rows, CACHED // values, 1))
+    return pieces + -pieces % _threads.count
+
+
 def _alone(count, work):
     """Whether a loop of so little work stays in its thread; so does any whose matrix products use threads anyway."""
-    return count * work < SMALL or _threads.blas is None
+    return count < 2 or count * work < SMALL or _threads.blas is None
 
 
 def for_blocks(part, count, rows, values, work):
@@ -99,21 +128,8 @@ def for_blocks(part, count, rows, values, work):
     """
     if _alone(count, work):
         part(slice(0, count))
-        return
-    blocks = iter(_cut(0, count, _step(count, rows, values)))
-
-    def run(_):
-        for block in blocks:
-            part(block)
-
-    with _threads:
-        others = [_threads.pool.submit(run, None) for _ in range(_threads.count - 1)]
-        try:
-            run(None)
-        finally:
-            failed = [error for other in others if not other.cancel() and (error := other.exception())]
-        if failed:
-            raise failed[0]
+    else:
+        _run(part, _cut(0, count, _pieces(count, rows, values)))
 
 
 def sum_blocks(part, count, rows, values, work):
@@ -130,8 +146,8 @@ def sum_blocks(part, count, rows, values, work):
             total += part(block)
         return total
 
-    threads, step = min(_threads.count, count), _step(count, rows, values)
-    total, *others = _run(run, [_cut(count * i // threads, count * (i + 1) // threads, step) for i in range(threads)])
+    pieces = _pieces(count, rows, values) // _threads.count
+    total, *others = _run(run, [_cut(i.start, i.stop, pieces) for i in _cut(0, count, _threads.count)])
     flat, others = total.reshape(-1), [other.reshape(-1) for other in others]
 
     def add(i):

@@ -2,7 +2,7 @@
 
 import numpy
 
-from minigrad.backend.threads import for_blocks, sum_blocks  # noqa: F401 (part of the list)
+from minigrad.backend.threads import for_blocks, for_pieces, sum_blocks  # noqa: F401 (part of the list)
 
 NAME = "cpu"
 
@@ -39,7 +39,7 @@ def channels_last(shape, dtype):
 
 def products(x, y):
     """The matrix products of two stacks (P, M, K) and (P, K, N), of one matrix or more."""
-    return numpy.matmul(x, y)
+    return numpy.matmul(x, y) if x.shape[2] != 1 else x * y  # a tenth of the time, of an outer product
 
 
 def scatter_add(out, index, values):

@@ -13,6 +13,7 @@ import os
 import threading
 from queue import SimpleQueue
 
+import numpy as np
 from numpy.linalg import _umath_linalg
 
 ROWS = 256  # of a matrix product: fewer, and packing the other factor takes more time than it should
@@ -156,3 +157,16 @@ def sum_blocks(part, count, rows, values, work):
 
     for_blocks(add, flat.size, 1, 2, 4)
     return total
+
+
+def for_pieces(part, *arrays):
+    """part(*pieces) for matching pieces of arrays of one shape, on several threads where they are large."""
+    first = arrays[0]
+    if first.size < SMALL // 3 or any(array.strides != first.strides for array in arrays):
+        part(*arrays)
+        return
+    flat = [array.ravel("K") for array in arrays]  # in the order of their memory, which thus is the same
+    if not np.may_share_memory(flat[0], first):  # there are gaps: this is a copy
+        part(*arrays)
+        return
+    for_blocks(lambda i: part(*(array[i] for array in flat)), first.size, 1, 1, 3)

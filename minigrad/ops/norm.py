@@ -9,6 +9,7 @@ import math
 
 from minigrad.backend import array_module, backend_of
 from minigrad.graph import OUT, Handle, Op
+from minigrad.ops.activation import slopes
 from minigrad.ops.broadcast import unbroadcast
 from minigrad.ops.elementwise import sqrt
 from minigrad.ops.reduce import mean
@@ -100,8 +101,8 @@ class BatchNormalize(Normalize):
 
     def blocks(self, function, part, lines):
         """`function` (for_blocks or sum_blocks of the backend) over the lines."""
-        length = lines.shape[1]
-        return getattr(backend_of(lines), function)(part, len(lines), 1, 2 * length, 4 * length)
+        length = lines.shape[1]  # of simple operations, larger blocks than the cache's: threads queue up between them
+        return getattr(backend_of(lines), function)(part, len(lines), 1, length // 2, 3 * length)
 
     def sums(self, part, lines):
         """part(slice), sums over lines (..., length of a line), added up to (..., C)."""
@@ -133,7 +134,7 @@ class BatchNormalize(Normalize):
     def backward(self, g, x, w, y=None):
         if isinstance(g, Handle):
             if self.slope is not None:
-                g = g * self.slopes(y.array)
+                g = g * slopes(y.array, self.slope)
             return super().backward(g, x, w)
         xp, scale = array_module(x), self.scale.reshape(-1)
         rows, given = self.lines(x), self.lines(g)
@@ -142,7 +143,7 @@ class BatchNormalize(Normalize):
         out, signs = self.lines(gx), None if y is None else self.lines(y)
 
         def sums(i):
-            here = given[i] if signs is None else xp.multiply(given[i], self.slopes(signs[i]), out=out[i])
+            here = given[i] if signs is None else xp.multiply(given[i], slopes(signs[i], self.slope), out=out[i])
             return xp.stack([here.sum(0), ((rows[i] - mean) * here).sum(0)])
 
         gb, gh = self.sums(sums, rows)
@@ -161,11 +162,6 @@ class BatchNormalize(Normalize):
 
             self.blocks("for_blocks", part, rows)
         return gx if self.needs[0] else None, gh * scale, gb
-
-    def slopes(self, y):
-        """The derivative of max(z, slope * z), told from its sign, which is z's."""
-        slopes = (y > 0).astype(y.dtype)
-        return array_module(y).maximum(slopes, self.slope, out=slopes)
 
 
 def pixels(x):

@@ -177,7 +177,7 @@ wrong(
     "leaky-closed",
     "leaky_relu has slope 0 on the left",
     activation.LeakyRelu,
-    lambda self, g: (g * (self.factor == 1),),
+    lambda self, g, y=None: (g * (array_of(y) > 0 if self.keep else self.factor == 1),),
 )
 wrong("elu-alpha", "elu forgets alpha in its slope", activation.Elu,
       lambda self, g, x, y: (g * minigrad.where(array_of(x) > 0, 1.0, y + 1.0),))

@@ -198,6 +198,41 @@ def test_any_number_of_threads_gives_the_same_values(monkeypatch, count, groups)
         np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), 1e-12, 1e-12)
 
 
+@pytest.mark.parametrize("count", (1, 2, 3))
+def test_pieces_are_whole_and_in_one_order(monkeypatch, count):
+    monkeypatch.setattr(threads, "SMALL", 0)
+    monkeypatch.setattr(threads, "CACHED", 100)
+    monkeypatch.setattr(threads, "ROWS", 1)
+    monkeypatch.setattr(threads._threads, "count", count)
+    x = np.random.default_rng(0).standard_normal((3, 8, 10, 4))
+    pieces = []
+
+    def part(y, x):
+        pieces.append(y.size)
+        np.multiply(x, 2, out=y)
+
+    for form, whole in ((x, False), (x.transpose(0, 3, 1, 2), False), (x[:, ::2], True), (x[:, :, ::-1], True)):
+        pieces.clear()
+        y = np.empty_like(form)
+        threads.for_pieces(part, y, form)
+        assert np.array_equal(y, 2 * form) and sum(pieces) == form.size and (len(pieces) == 1) == whole
+    gap = np.zeros_like(x)[:, ::2]
+    threads.for_pieces(part, gap, x[:, ::2])  # equal strides, but no whole piece of memory
+    assert np.array_equal(gap, 2 * x[:, ::2])
+
+
+def test_loops_within_loops_come_to_an_end(monkeypatch):
+    monkeypatch.setattr(threads, "SMALL", 0)
+    monkeypatch.setattr(threads._threads, "count", 3)
+    done = []
+
+    def outer(i):
+        cpu.for_blocks(lambda j: done.append((i.start, j.start)), 8, threads.ROWS, threads.CACHED, 1)
+
+    cpu.for_blocks(outer, 8, threads.ROWS, threads.CACHED, 1)
+    assert sorted(done) == [(i, j) for i in range(8) for j in range(8)]
+
+
 def test_an_error_inside_a_thread_reaches_the_caller():
     def fail(images):
         raise MemoryError(f"images {images}")

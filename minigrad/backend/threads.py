@@ -17,7 +17,7 @@ import numpy as np
 from numpy.linalg import _umath_linalg
 
 ROWS = 256  # of a matrix product: fewer, and packing the other factor takes more time than it should
-CACHED = 1 << 18  # values, a megabyte of float32: what a block may take up of the core's L2 cache
+CACHED = 1 << 19  # values, two megabytes of float32: about what a block may take up of the core's caches
 SMALL = 1 << 20  # operations below which handing work to another thread costs more than it saves
 
 

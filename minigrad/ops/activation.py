@@ -87,7 +87,7 @@ def slopes(y, slope):
     """The derivative of max(x, slope * x), told from its value y; `where` would mispredict a branch an element."""
     xp = array_module(y)
     one = xp.greater(y, 0, out=xp.empty_like(y), casting="unsafe")
-    return xp.maximum(one, slope, out=one)
+    return one.clip(slope, 1, one)  # maximum() with a number takes three times as long
 
 
 class Elu(Op):

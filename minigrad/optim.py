@@ -32,7 +32,6 @@ class Flat:
         size, on_host = self.starts[-1], self.xp.__name__ == "numpy"
         self.block, self.small = (BLOCK, SMALL) if on_host else (size, size)  # a GPU wants few calls, however long
         self.values = self.xp.empty(size, dtype)
-        self.scratch = self.xp.empty(min(self.block, size), dtype)
         self.state = {name: self.xp.zeros(size, dtype) for name in slots}
         self.steps = [0] * len(parameters)
         self.orders = [sorted(range(p.array.ndim), key=lambda axis: -p.array.strides[axis]) for p in parameters]
@@ -102,12 +101,15 @@ class Flat:
                     found.append((starts[i], starts[i + 1], steps[i], flat))
         return found
 
+    def scratch(self):
+        """Memory for the intermediate results of a block; kept, it would add to the peak of the next backward pass."""
+        return self.xp.empty(min(self.block, len(self.values)), self.values.dtype)
+
     def blocks(self, start, end):
-        """The buffers from start to end, a block at a time: [(values, scratch, state, place in the gradient)]."""
+        """The buffers from start to end, a block at a time: [(values, state, place in the gradient)]."""
         if (start, end) not in self.cut:
             slices = [slice(i, min(i + self.block, end)) for i in range(start, end, self.block or 1)]
-            self.cut[start, end] = [(self.values[s], self.scratch[:s.stop - s.start],
-                                     {name: buffer[s] for name, buffer in self.state.items()},
+            self.cut[start, end] = [(self.values[s], {name: buffer[s] for name, buffer in self.state.items()},
                                      slice(s.start - start, s.stop - start)) for s in slices]
         return self.cut[start, end]
 
@@ -188,9 +190,10 @@ class Optimizer:
                 stretches = flat.gradients()
                 if stretches:
                     touch(flat.values)
+                    scratch = flat.scratch()
                 for start, end, step, gradient in stretches:
-                    for values, scratch, state, place in flat.blocks(start, end):
-                        self.update(flat.xp, group, step, values, gradient[place], scratch, **state)
+                    for values, state, place in flat.blocks(start, end):
+                        self.update(flat.xp, group, step, values, gradient[place], scratch[:len(values)], **state)
         return loss
 
     def update(self, xp, group, step, p, g, t, **state):

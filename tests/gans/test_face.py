@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import minigrad as mg
 from gans import face, imagesets, replay, run
@@ -144,8 +145,6 @@ def ended(folder):
 
 
 def pictures_of_ones_own(count=24):
-    from PIL import Image
-
     Path("pictures").mkdir()
     for k in range(count):
         Image.fromarray(np.random.default_rng(k).integers(0, 256, (30, 20 + k, 3), np.uint8)).save(f"pictures/{k}.png")
@@ -165,6 +164,19 @@ def test_a_run_writes_every_artefact_and_measures_itself(there, capsys, data):
     assert json.loads((folder / "config.json").read_text())["data"] == data
     assert sorted(path.name for path in (folder / "samples").glob("*.png"))[0] == "step-00000000.png", "as it begins"
     assert "samples to pictures that were kept back" in out and out.count("\nPASS") + out.count("\nFAIL") == 2
+
+
+def test_check_passes_where_the_pictures_are_easy(there, capsys):
+    """The acceptance in a quick form: one coloured pattern, more or less strong and bright."""
+    rng = np.random.default_rng(0)
+    pattern = np.kron(rng.integers(0, 2, (8, 8, 3)) - 0.5, np.ones((8, 8, 1)))
+    Path("easy").mkdir()
+    for k in range(160):
+        image = 0.5 + rng.uniform(0.4, 0.8) * pattern + rng.uniform(-0.1, 0.1) + rng.normal(0, 0.05, pattern.shape)
+        Image.fromarray((image.clip(0, 1) * 255).astype(np.uint8)).save(f"easy/{k}.png")
+    options = ["--data", "easy", "--steps", "40", "--lr", "1e-3", "--average", "0.9", "--check"]
+    assert face.demo(options) == 0, capsys.readouterr().out
+    assert capsys.readouterr().out.count("\nPASS") == 2
 
 
 def test_without_photographs_it_says_so_and_draws_faces(there, capsys):

@@ -16,6 +16,7 @@ import numpy as np
 from minigrad.data.download import Unavailable, load_digits
 from minigrad.data.faces import synthetic_faces
 from minigrad.data.hdf5 import ImageSet
+from minigrad.data.idx import alone
 from minigrad.data.images import SUFFIXES, build
 from minigrad.errors import DataError, MinigradError
 
@@ -186,19 +187,20 @@ def _decoded(source, log, **how):
     files = [_fingerprint(file) for file in (source, how.get("attributes")) if file]
     key = hashlib.sha256(f"{files}{sorted(how.items())}".encode()).hexdigest()[:16]
     path = cache_folder() / "images" / f"{source.stem}-{key}.h5"
-    try:
-        return ImageSet(path)
-    except DataError:
-        if path.exists():
-            log(f"{path} is damaged and is built again")
-    log(f"decoding {source} (once; {path} is kept)")
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        build(path, source, overwrite=True, **how)
-    except DataError:  # what is put right has another fingerprint: nobody would go on with this, or remove it
-        path.with_name(f"{path.name}.partial").unlink(missing_ok=True)
-        raise
-    return ImageSet(path)
+    with alone(cache_folder(), log):
+        try:
+            return ImageSet(path)
+        except DataError:
+            if path.exists():
+                log(f"{path} is damaged and is built again")
+        log(f"decoding {source} (once; {path} is kept)")
+        try:
+            build(path, source, overwrite=True, **how)
+        except DataError:  # what is put right has another fingerprint: nobody would go on with this, or remove it
+            path.with_name(f"{path.name}.partial").unlink(missing_ok=True)
+            raise
+        return ImageSet(path)
 
 
 def _fingerprint(source):

@@ -7,6 +7,7 @@ big-endian uint32, then the values in C order, big-endian (http://yann.lecun.com
 decompressed, and whatever is wrong with the file comes out as a `DataError`.
 """
 
+import contextlib
 import gzip
 import math
 import os
@@ -109,6 +110,31 @@ def publish(temporary, path):
         os.fsync(folder)  # the new name is in the folder, which has to reach the disk too
     finally:
         os.close(folder)
+
+
+@contextlib.contextmanager
+def alone(folder, log):
+    """Hold a folder's lock: of several processes that make a file there, one works, and the others wait for it.
+
+    The system lets go of the lock when the process ends, however it does. Systems without such locks do without.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log(f"waiting for another process that is building in {folder}")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError:  # a file system without locks
+            pass
+        yield
+    finally:
+        os.close(handle)
 
 
 def _read(file, path, limit, most):

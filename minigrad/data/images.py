@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from minigrad.data.hdf5 import MAX_NAME, ImageSet, create_layout, read_layout
-from minigrad.data.idx import open_regular, publish
+from minigrad.data.idx import alone, open_regular, publish
 from minigrad.errors import DataError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
@@ -54,8 +54,7 @@ def build(path, source, *, crop=None, size=None, limit=None, attributes=None, ov
     Every image comes out as uint8 RGB. Without `crop` and `size`, they all have to be of one size.
     """
     path = Path(path)
-    if path.exists() and not overwrite:
-        raise DataError(f"{path}: exists; pass --overwrite to replace it, or choose another name")
+    _refuse_existing(path, overwrite)
     with _open_source(source) as images:
         names = images.names = images.names[:limit]
         known = read_attributes(attributes, names) if attributes else {}
@@ -69,10 +68,17 @@ def build(path, source, *, crop=None, size=None, limit=None, attributes=None, ov
             "size": list(size) if size else None,
             "attributes": Path(attributes).name if attributes else None,
         }
-        partial = Path(f"{path}.partial")
-        layout = _begin(partial, shape, names, known, about, overwrite)
-        _fill(partial, layout, lambda name: _prepare(images, name, crop, size, layout.shape[1:3]))
-    publish(partial, path)
+        with alone(path.parent, lambda line: print(line, file=sys.stderr)):
+            _refuse_existing(path, overwrite)
+            partial = Path(f"{path}.partial")
+            layout = _begin(partial, shape, names, known, about, overwrite)
+            _fill(partial, layout, lambda name: _prepare(images, name, crop, size, layout.shape[1:3]))
+            publish(partial, path)
+
+
+def _refuse_existing(path, overwrite):
+    if path.exists() and not overwrite:
+        raise DataError(f"{path}: exists; pass --overwrite to replace it, or choose another name")
 
 
 def read_attributes(path, names):

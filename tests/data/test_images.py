@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import zipfile
 
 import numpy as np
@@ -328,3 +329,42 @@ def test_a_zip_member_without_a_name_is_refused(tmp_path):
         archive.writestr(zipfile.ZipInfo(""), b"")
     with pytest.raises(DataError, match="a.zip: ''"):
         build(tmp_path / "a.h5", tmp_path / "a.zip", size=(4, 4))
+
+
+BUILD = """
+import sys, time
+from pathlib import Path
+from minigrad.data import images
+prepare = images._prepare
+def patiently(*args):
+    while not Path("go").exists():
+        time.sleep(0.01)
+    return prepare(*args)
+images._prepare = patiently
+images.build("both.h5", "pictures", overwrite=sys.argv[1] == "overwrite")
+"""
+
+
+@pytest.mark.parametrize("how", ["overwrite", "once"])
+def test_two_builds_of_one_file_take_turns(tmp_path, how):
+    pytest.importorskip("fcntl")
+    (tmp_path / "pictures").mkdir()
+    for k in range(12):
+        Image.fromarray(np.full((8, 8, 3), k, np.uint8)).save(tmp_path / f"pictures/{k}.png")
+
+    def start():
+        return subprocess.Popen([sys.executable, "-c", BUILD, how], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+
+    first = start()
+    while not (tmp_path / "both.h5.partial").exists():  # it has the lock
+        assert first.poll() is None
+        time.sleep(0.01)
+    second = start()
+    assert "waiting for another process" in second.stderr.readline()
+    (tmp_path / "go").touch()
+    said = first.communicate(timeout=60)[1], second.communicate(timeout=60)[1]
+    assert first.returncode == 0, said
+    assert second.returncode == 0 if how == "overwrite" else "exists; pass --overwrite" in said[1], said
+    with ImageSet(tmp_path / "both.h5") as found:
+        assert [int(image[0, 0, 0]) for image in found[:]] == list(range(12))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["both.h5", "go", "pictures"]

@@ -5,10 +5,12 @@ The number of examples an op is MINIGRAD_EXAMPLES (100 by default, always the sa
 
 import os
 
+import numpy
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from minigrad import autograd, create
+from minigrad import autograd, create, ops
+from minigrad.ops import linalg
 from minigrad.testing import (
     check_adjoint,
     check_contracts,
@@ -114,3 +116,13 @@ def test_an_op_of_order_1_says_so_when_asked_for_more(case):
     xs = [create.tensor(a, requires_grad=a.dtype.kind == "f") for a in arrays]
     with pytest.raises(RuntimeError, match=f"{case.op.__name__}.*cannot be differentiated twice"):
         autograd.grad(case.f(*xs, **options).sum(), [x for x in xs if x.requires_grad], create_graph=True)
+
+
+@pytest.mark.parametrize("large", [0, 10**9])
+def test_a_weight_of_any_size_has_its_outer_product(monkeypatch, large):
+    monkeypatch.setattr(linalg, "LARGE", large)
+    rng = numpy.random.default_rng(0)
+    check_grad(ops.linear, rng.standard_normal(3), rng.standard_normal((4, 3)), rng.standard_normal(4), mode="full")
+    x, w = create.tensor([1.0, 2.0]), create.tensor([[3.0, 4.0]] * 3, requires_grad=True)
+    gw, = autograd.grad(ops.linear(x, w), w, create.tensor([1.0, 0.0, -1.0]))
+    assert gw.tolist() == [[1, 2], [0, 0], [-1, -2]]

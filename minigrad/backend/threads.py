@@ -81,7 +81,7 @@ def _run(work, parts):
     """[work(part) for part in parts]: this thread and those that are free each take the next part as they get to it."""
     results, left, done, errors = [None] * len(parts), list(range(len(parts)))[::-1], SimpleQueue(), []
 
-    def help():
+    def take():
         while left:
             try:
                 i = left.pop()
@@ -95,8 +95,8 @@ def _run(work, parts):
 
     with _threads:
         for _ in range(min(_threads.count, len(parts)) - 1):
-            _threads.tasks.put(help)
-        help()
+            _threads.tasks.put(take)
+        take()
         for _ in parts:  # also after an error: the caller's arrays are in use until all are done
             done.get()
     if errors:

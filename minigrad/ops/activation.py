@@ -85,9 +85,8 @@ class LeakyRelu(Op):
 
 def slopes(y, slope):
     """The derivative of max(x, slope * x), told from its value y; `where` would mispredict a branch an element."""
-    xp = array_module(y)
-    one = xp.greater(y, 0, out=xp.empty_like(y), casting="unsafe")
-    return one.clip(slope, 1, one)  # maximum() with a number takes three times as long
+    one = (y > 0).astype(y.dtype)
+    return one.clip(slope, 1, one if one.ndim else None)  # maximum() with a number takes three times as long
 
 
 class Elu(Op):

@@ -76,8 +76,8 @@ class Module:
 
     def __setattr__(self, name, value):
         if type(value) is Tensor and isinstance(vars(self).get(name), Parameter):
-            raise TypeError(f"{type(self).__name__}.{name}: is a parameter, and a plain tensor in its place would not be "
-                            "trained; assign nn.Parameter(...), or write the values with .data or copy_()")
+            raise TypeError(f"{type(self).__name__}.{name}: is a parameter, and a plain tensor in its place would not "
+                            "be trained; assign nn.Parameter(...), or write the values with .data or copy_()")
         object.__setattr__(self, name, value)
 
     def register_buffer(self, name, tensor, persistent=True):

@@ -45,7 +45,7 @@ class PutItem(Op):
     def forward(self, x):
         self.source = x.shape
         y = array_module(x).zeros(self.shape, x.dtype)
-        if _is_basic(self.index) or getattr(self.index, "dtype", None) == bool:
+        if _is_basic(self.index) or getattr(self.index, "dtype", None) == bool:  # noqa: E721 (a dtype)
             y[self.index] = x
         else:
             backend_of(x).scatter_add(y, self.index, x)

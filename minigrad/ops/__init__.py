@@ -9,8 +9,8 @@ from minigrad.ops.shape import (broadcast_to, cat, chunk, expand, flatten, flip,
 from minigrad.ops.compare import (all, allclose, any, eq, floor, floor_divide, ge, gt, isfinite, isinf, isnan, le,
                                   logical_and, logical_not, logical_or, logical_xor, lt, ne, remainder, round, sign)
 from minigrad.ops.index import gather, getitem, index_select, scatter_add, take
-from minigrad.ops.reduce import (amax, amin, argmax, argmin, cumsum, log_softmax, logsumexp, max, mean, min, norm, prod,  # noqa: F811
-                                 softmax, std, sum, var)
+from minigrad.ops.reduce import (amax, amin, argmax, argmin, cumsum, log_softmax, logsumexp, max, mean, min,
+                                 norm, prod, softmax, std, sum, var)  # noqa: F811
 from minigrad.ops.order import argsort, sort, topk
 from minigrad.ops.linalg import einsum, linear, matmul
 from minigrad.ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d

@@ -114,15 +114,15 @@ class BatchNormalize(Normalize):
         share = x.shape[1] / x.size
         mean = self.sums(lambda i: rows[i].sum(0), rows) * share
         wide = self.spread(mean, rows)
-        var = self.sums(lambda i: xp.square(rows[i] - wide).sum(0), rows) * share
+        y = backend_of(x).channels_last(x.shape, x.dtype)
+        out = self.lines(y)
+        var = self.sums(lambda i: xp.square(xp.subtract(rows[i], wide, out=out[i])).sum(0), rows) * share
         self.mean, self.var, self.rest = mean.reshape(self.shape), var.reshape(self.shape), None
         self.scale = 1.0 / xp.sqrt(self.var + self.eps)
         factor, shift = self.spread(self.scale.reshape(-1) * w, rows), self.spread(b, rows)
-        y = backend_of(x).channels_last(x.shape, x.dtype)
-        out = self.lines(y)
 
         def part(i):
-            z = xp.subtract(rows[i], wide, out=out[i])
+            z = out[i]
             z *= factor
             z += shift
             if self.slope is not None:

@@ -33,7 +33,7 @@ def channels_last(shape, dtype):
 
 def products(x, y):
     """The matrix products of two stacks (P, M, K) and (P, K, N); one alone as a 2-D product, which copies nothing."""
-    return x[0].dot(y[0])[None] if len(x) == 1 else cupy.matmul(x, y)
+    return x[0].dot(y[0])[None] if len(x) == len(y) == 1 else cupy.matmul(x, y)
 
 
 def scatter_add(out, index, values):

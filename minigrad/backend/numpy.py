@@ -38,7 +38,7 @@ def channels_last(shape, dtype):
 
 
 def products(x, y):
-    """The matrix products of two stacks (P, M, K) and (P, K, N), of one matrix or more."""
+    """The matrix products of two stacks (P, M, K) and (P, K, N), either of which may be one matrix for all."""
     return numpy.matmul(x, y) if x.shape[2] != 1 else x * y  # a tenth of the time, of an outer product
 
 

@@ -25,7 +25,7 @@ from minigrad.graph import Op
 from minigrad.ops import winograd
 from minigrad.ops.shape import permute
 
-FEW = 16  # values in a run that are too few for it
+FEW, LONG = 16, 32  # values in a run: too few for it, and enough for a product of its own
 
 
 class Geometry(NamedTuple):
@@ -96,31 +96,34 @@ class Windows:
         """Every row of M U, (1, N * OH * OW, kh * kw * C), added to the pixels of its window, in out (N, C, H, W).
 
         Without dilation, `stride` neighbouring taps of all windows are one addition: their runs of stride * C values
-        lie side by side in the image. Where that is few, the product is made transposed and the image is built up
-        plane by plane, so that the neighbouring windows of a tap lie side by side instead.
+        lie side by side in the image. Each such run has a product of its own where that can be, so that a row of
+        windows lies side by side, too. Where the runs are short, the product is made transposed and the image is built
+        up plane by plane, with the same effect.
         """
         xp, backend, (n, c, h, w) = array_module(m), backend_of(m), out.shape
         (top, bottom), (left, right) = self.geometry.padding
         (kh, kw), (sh, sw), (dh, dw) = self.geometry.kernel, self.geometry.stride, self.geometry.dilation
         (oh, ow), out = self.geometry.windows, out.transpose(0, 2, 3, 1)
-        tall = top + h + bottom
+        if (oh, ow) == (1, 1) and (kh, kw) == (h, w) and not (top or bottom or left or right):
+            out[...] = backend.products(m, u).reshape(n, h, w, c)
+            return
+        run, tall = sw if dw == 1 else 1, top + h + bottom
         wide = max(-(-(left + w + right) // sw), (kw - 1) * dw // sw + ow)  # in blocks of `stride` pixels
         if sw * c < FEW < ow:
             v = backend.products(u.transpose(0, 2, 1), m.transpose(0, 2, 1)).transpose(0, 2, 1)
             blocks = xp.zeros((sw * c, n, tall, wide), m.dtype).transpose(1, 2, 3, 0)
         else:
+            if run * c >= LONG and kw % run == 0:
+                u = u.reshape(-1, kh * kw // run, run * c).transpose(1, 0, 2)
             v = backend.products(m, u)
-            if (oh, ow) == (1, 1) and (kh, kw) == (h, w) and not (top or bottom or left or right):
-                out[...] = v.reshape(n, h, w, c)
-                return
             blocks = xp.zeros((n, tall, wide, sw * c), m.dtype)
-        v, run = v.reshape(n, oh, ow, kh, kw * c), sw if dw == 1 else 1
+        v = v.reshape(kh, kw // run, n, oh, ow, run * c) if len(v) > 1 else v.reshape(n, oh, ow, kh, kw * c)
         for i in range(kh):
             for j in range(0, kw, run):
+                taps = v[i, j // run] if v.ndim == 6 else v[:, :, :, i, j * c:(j + run) * c]
                 block, pixel = divmod(j * dw, sw)
-                taps = min(run, kw - j) * c
-                blocks[:, i * dh:i * dh + sh * (oh - 1) + 1:sh, block:block + ow, pixel * c:pixel * c + taps] += (
-                    v[:, :, :, i, j * c:j * c + taps])
+                blocks[:, i * dh:i * dh + sh * (oh - 1) + 1:sh, block:block + ow,
+                       pixel * c:pixel * c + taps.shape[-1]] += taps
         out[...] = blocks.reshape(n, tall, wide * sw, c)[:, top:top + h, left:left + w]
 
     def spread_weight(self, w):

@@ -247,6 +247,7 @@ def test_no_images_give_no_images():
     y.sum().backward()
     assert y.shape == (0, 5, 5, 5) and not w.grad.array.any()
     assert ops.conv_transpose2d(y.detach(), w).shape == (0, 3, 8, 8)
+    assert ops.conv_transpose2d(mg.zeros(0, 5, 4, 4), mg.zeros(5, 32, 4, 4), stride=2).shape == (0, 32, 10, 10)
 
 
 IMAGE, KERNEL = mg.ones(1, 3, 8, 8), mg.ones(4, 3, 3, 3)

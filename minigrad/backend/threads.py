@@ -31,6 +31,18 @@ def _blas_switches():
     return None
 
 
+def _asked_for():
+    """What MINIGRAD_NUM_THREADS says, or None."""
+    text = os.environ.get("MINIGRAD_NUM_THREADS", "").strip()
+    if text and not (text.isascii() and text.isdigit() and int(text)):
+        raise ValueError(f"MINIGRAD_NUM_THREADS is {text!r}; set a whole number from 1 on, or unset it")
+    return int(text) if text else None
+
+
+def _cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
 class _Threads:
     """Threads that wait for work, started at first use and again after a fork, and the count of loops that run.
 
@@ -40,8 +52,7 @@ class _Threads:
 
     def __init__(self):
         self.blas = _blas_switches()
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        self.count = int(os.environ.get("MINIGRAD_NUM_THREADS") or (self.blas[0]() if self.blas else cores) or 1)
+        self.count = _asked_for() or (self.blas[0]() if self.blas else _cores()) or 1
         self.forget()
 
     def forget(self):

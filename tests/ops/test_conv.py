@@ -221,6 +221,16 @@ def test_pieces_are_whole_and_in_one_order(monkeypatch, count):
     assert np.array_equal(gap, 2 * x[:, ::2])
 
 
+def test_the_number_of_threads_is_a_number(monkeypatch):
+    for text, count in (("3", 3), (" 1 ", 1), ("", None)):
+        monkeypatch.setenv("MINIGRAD_NUM_THREADS", text)
+        assert threads._asked_for() == count
+    for text in ("0", "-1", "two", "1.5", "²"):
+        monkeypatch.setenv("MINIGRAD_NUM_THREADS", text)
+        with pytest.raises(ValueError, match=f"MINIGRAD_NUM_THREADS is '{text}'; set a whole number from 1 on"):
+            threads._asked_for()
+
+
 def test_loops_within_loops_come_to_an_end(monkeypatch):
     monkeypatch.setattr(threads, "SMALL", 0)
     monkeypatch.setattr(threads._threads, "count", 3)

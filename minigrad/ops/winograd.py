@@ -103,10 +103,10 @@ class Tiles:
         padded, blocks = self._blocks(xp, n, c, x.dtype)
         inside = self._inside(padded)
         inside[...] = x.transpose(0, 2, 3, 1)[:, :inside.shape[1], :inside.shape[2]]
-        across = xp.empty((3, n, 2 * t + 1, sh, q, sw * c), x.dtype)
-        _image(blocks.transpose(3, 0, 1, 2, 4), across.transpose(0, 4, 1, 2, 3, 5))
+        down = xp.empty((3, n, t, sh, 2 * q + 1, sw * c), x.dtype)  # first the axis whose rows stay whole
+        _image(blocks.transpose(1, 0, 2, 3, 4), down.transpose(0, 2, 1, 3, 4, 5))
         both = xp.empty((3, 3, n, t, q, sh, sw * c), x.dtype)
-        _image(across.transpose(2, 0, 1, 4, 3, 5), both.transpose(0, 3, 1, 2, 4, 5, 6))
+        _image(down.transpose(4, 0, 1, 2, 3, 5), both.transpose(1, 4, 0, 2, 3, 5, 6))
         return both.reshape(9, n * t * q, -1)
 
     def gather_image(self, m, u, out):
@@ -115,10 +115,10 @@ class Tiles:
         xp, (n, c) = array_module(v), out.shape[:2]
         (sh, sw), (t, q) = self.geometry.stride, self.tiles
         both = v.reshape(3, 3, n, t, q, sh, sw * c)
-        across = xp.empty((3, n, 2 * t + 1, sh, q, sw * c), v.dtype)
-        _image_transposed(both.transpose(0, 3, 1, 2, 4, 5, 6), across.transpose(2, 0, 1, 4, 3, 5))
+        down = xp.empty((3, n, t, sh, 2 * q + 1, sw * c), v.dtype)
+        _image_transposed(both.transpose(1, 4, 0, 2, 3, 5, 6), down.transpose(4, 0, 1, 2, 3, 5))
         padded, blocks = self._blocks(xp, n, c, v.dtype)
-        _image_transposed(across.transpose(0, 4, 1, 2, 3, 5), blocks.transpose(3, 0, 1, 2, 4))
+        _image_transposed(down.transpose(0, 2, 1, 3, 4, 5), blocks.transpose(1, 0, 2, 3, 4))
         inside, out = self._inside(padded), out.transpose(0, 2, 3, 1)
         if inside.shape != out.shape:
             out[...] = 0

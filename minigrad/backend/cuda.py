@@ -20,7 +20,7 @@ def sum_blocks(part, count, rows, values, work):
     return part(slice(0, count))
 
 
-def for_pieces(part, *arrays):
+def for_pieces(part, operations, *arrays):
     """part(*arrays), whole."""
     part(*arrays)
 

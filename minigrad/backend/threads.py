@@ -170,14 +170,17 @@ def sum_blocks(part, count, rows, values, work):
     return total
 
 
-def for_pieces(part, *arrays):
-    """part(*pieces) for matching pieces of arrays of one shape, on several threads where they are large."""
+def for_pieces(part, operations, *arrays):
+    """part(*pieces) for matching pieces of arrays of one shape, on several threads where that pays.
+
+    `operations` is how many there are an element.
+    """
     first = arrays[0]
-    if first.size < SMALL // 3 or any(array.strides != first.strides for array in arrays):
+    if first.size * operations < SMALL or any(array.strides != first.strides for array in arrays):
         part(*arrays)
         return
     flat = [array.ravel("K") for array in arrays]  # in the order of their memory, which thus is the same
     if not np.may_share_memory(flat[0], first):  # there are gaps: this is a copy
         part(*arrays)
         return
-    for_blocks(lambda i: part(*(array[i] for array in flat)), first.size, 1, 1, 3)
+    for_blocks(lambda i: part(*(array[i] for array in flat)), first.size, 1, 1, operations)

@@ -69,7 +69,7 @@ class LeakyRelu(Op):
             xp.multiply(x, self.slope, out=y)
             xp.maximum(x, y, out=y)
 
-        backend_of(x).for_pieces(part, y, x)
+        backend_of(x).for_pieces(part, 2, y, x)
         return y
 
     def backward(self, g, y=None):
@@ -79,7 +79,7 @@ class LeakyRelu(Op):
             return g * slopes(array_of(y), self.slope),
         xp = array_module(g)
         out = xp.empty_like(g)
-        backend_of(g).for_pieces(lambda out, g, y: xp.multiply(g, slopes(y, self.slope), out=out), out, g, y)
+        backend_of(g).for_pieces(lambda out, g, y: xp.multiply(g, slopes(y, self.slope), out=out), 4, out, g, y)
         return out,
 
 

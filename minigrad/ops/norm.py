@@ -102,7 +102,7 @@ class BatchNormalize(Normalize):
     def blocks(self, function, part, lines):
         """`function` (for_blocks or sum_blocks of the backend) over the lines."""
         length = lines.shape[1]  # of simple operations, larger blocks than the cache's: threads queue up between them
-        return getattr(backend_of(lines), function)(part, len(lines), 1, length // 2, 3 * length)
+        return getattr(backend_of(lines), function)(part, len(lines), 1, length // 2, 2 * length)
 
     def sums(self, part, lines):
         """part(slice), sums over lines (..., length of a line), added up to (..., C)."""

@@ -214,10 +214,10 @@ def test_pieces_are_whole_and_in_one_order(monkeypatch, count):
     for form, whole in ((x, False), (x.transpose(0, 3, 1, 2), False), (x[:, ::2], True), (x[:, :, ::-1], True)):
         pieces.clear()
         y = np.empty_like(form)
-        threads.for_pieces(part, y, form)
+        threads.for_pieces(part, 1, y, form)
         assert np.array_equal(y, 2 * form) and sum(pieces) == form.size and (len(pieces) == 1) == whole
     gap = np.zeros_like(x)[:, ::2]
-    threads.for_pieces(part, gap, x[:, ::2])  # equal strides, but no whole piece of memory
+    threads.for_pieces(part, 1, gap, x[:, ::2])  # equal strides, but no whole piece of memory
     assert np.array_equal(gap, 2 * x[:, ::2])
 
 

@@ -618,6 +618,12 @@ def _erf(x):
     return _made(np.vectorize(math.erf, otypes=[kind])(x._host) if x.size else x._host.astype(kind))
 
 
+def _ndtr(x):
+    kind = {"e": "d", "f": "f", "d": "d"}.get(x.dtype.char, "d")  # CuPy's types: half precision becomes double
+    each = np.vectorize(lambda v: 0.5 * math.erfc(-v * 0.5 ** 0.5), otypes=[kind])
+    return _made(each(x._host) if x.size else x._host.astype(kind))
+
+
 def _module(name, **names):
     module = types.ModuleType(name, __doc__)
     module.__spec__, module.__path__ = importlib.machinery.ModuleSpec(name, None, is_package=True), []
@@ -652,5 +658,5 @@ def install():
     _module("cupy.cuda.runtime", getDeviceCount=lambda: 1, getDeviceProperties=lambda number: {"name": b"stand-in"})
     _module("cupyx", scatter_add=_scatter_add)
     _module("cupyx.scipy")
-    _module("cupyx.scipy.special", erf=_erf)
+    _module("cupyx.scipy.special", erf=_erf, ndtr=_ndtr)
     return cupy

@@ -61,6 +61,11 @@ def erf(x):
     return cupyx.scipy.special.erf(x).astype(x.dtype, copy=False)
 
 
+def ndtr(x):
+    """The normal distribution function. The dtype is kept."""
+    return cupyx.scipy.special.ndtr(x).astype(x.dtype, copy=False)
+
+
 def synchronize():
     """Wait until the device has done all that was asked of it."""
     cupy.cuda.get_current_stream().synchronize()

@@ -85,15 +85,29 @@ def _horner(coefficients, x):
     return y
 
 
-def erf(x):
-    """The error function, which NumPy lacks, to the last digits of float64. The dtype is kept."""
+def _erf_near_and_erfc_far(x):
+    """|x| in float64, erf(|x|) for those up to 0.46875, and 1 - erf(|x|) for those beyond."""
     y = numpy.abs(x, dtype=numpy.float64)
     near = numpy.minimum(y, 0.46875) ** 2
     middle = numpy.clip(y, 0.46875, 4.0)
-    far = 1.0 / numpy.clip(y, 4.0, 30.0) ** 2  # beyond 6 it is 1 in float64
+    far = 1.0 / numpy.clip(y, 4.0, 30.0) ** 2  # beyond 27 the tail is 0 in float64
     small = numpy.minimum(y, 0.46875) * _horner(_A, near) / _horner(_B, near)
     tail = numpy.exp(-numpy.minimum(y, 30.0) ** 2)
-    mid = 1.0 - tail * _horner(_C, middle) / _horner(_D, middle)
-    big = 1.0 - tail * numpy.sqrt(far) * (0.56418958354775629 - far * _horner(_P, far) / _horner(_Q, far))
-    result = numpy.where(y <= 0.46875, small, numpy.where(y <= 4.0, mid, big))
+    mid = tail * _horner(_C, middle) / _horner(_D, middle)
+    big = tail * numpy.sqrt(far) * (0.56418958354775629 - far * _horner(_P, far) / _horner(_Q, far))
+    return y, small, numpy.where(y <= 4.0, mid, big)
+
+
+def erf(x):
+    """The error function, which NumPy lacks, to the last digits of float64. The dtype is kept."""
+    y, small, beyond = _erf_near_and_erfc_far(x)
+    result = numpy.where(y <= 0.46875, small, 1.0 - beyond)
     return numpy.copysign(numpy.where(y == y, result, y), x).astype(x.dtype)
+
+
+def ndtr(x):
+    """The normal distribution function, (1 + erf(x / sqrt 2)) / 2, with all digits in the left tail, too."""
+    u = numpy.multiply(x, 0.5 ** 0.5, dtype=numpy.float64)
+    y, small, beyond = _erf_near_and_erfc_far(u)
+    result = numpy.where(y <= 0.46875, 1.0 + numpy.copysign(small, u), numpy.where(u < 0, beyond, 2.0 - beyond))
+    return (0.5 * numpy.where(y == y, result, y)).astype(x.dtype)

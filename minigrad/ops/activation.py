@@ -109,27 +109,29 @@ class Gelu(Op):
     keep = (0,)
 
     def forward(self, x):
-        return x * (0.5 + 0.5 * backend_of(x).erf(x * sqrt(0.5)))
+        return x * backend_of(x).ndtr(x)
 
     def backward(self, g, x):
-        cdf = 0.5 + 0.5 * erf(x * sqrt(0.5))
         with errstate(over="ignore"):  # e**-inf gives the right 0
-            return g * (cdf + x * exp(-0.5 * x * x) * (1 / sqrt(2 * pi))),
+            return g * (ndtr(x) + x * exp(-0.5 * x * x) * (1 / sqrt(2 * pi))),
 
 
 class GeluTanh(Op):
-    """y = x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x**3))), the approximation of GELU"""
+    """y = x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x**3))), the approximation of GELU
+
+    (1 + tanh z) / 2 is sigmoid(2 z), which keeps its digits where tanh z is close to -1.
+    """
     keep = (0,)
 
     def forward(self, x):
-        with errstate(over="ignore"):  # tanh(inf) is the right 1
-            return 0.5 * x * (1 + array_module(x).tanh(sqrt(2 / pi) * (x + 0.044715 * x * x * x)))
+        with errstate(over="ignore"):  # sigmoid(inf) is the right 1
+            return x * sigmoid(sqrt(8 / pi) * (x + 0.044715 * x * x * x))
 
     def backward(self, g, x):
-        x = clamp(x, -10.0, 10.0)  # beyond, tanh is 1 in every dtype, and x * 0 * x**2 would be NaN at last
-        t = tanh(sqrt(2 / pi) * (x + 0.044715 * x * x * x))
-        inner = sqrt(2 / pi) * (1 + 3 * 0.044715 * x * x)
-        return g * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * inner),
+        x = clamp(x, -10.0, 10.0)  # beyond, sigmoid is 0 or 1 in every dtype, and x * 0 * x**2 would be NaN at last
+        z = sqrt(8 / pi) * (x + 0.044715 * x * x * x)
+        s, inner = sigmoid(z), sqrt(8 / pi) * (1 + 3 * 0.044715 * x * x)
+        return g * (s + x * s * sigmoid(-z) * inner),  # sigmoid(-z) is 1 - s, with its digits
 
 
 class Silu(Op):
@@ -160,6 +162,18 @@ class Softplus(Op):
 
     def backward(self, g, x):
         return g * where(self.linear, 1.0, sigmoid(self.beta * x)),
+
+
+class Ndtr(Op):
+    """y = (1 + erf(x / sqrt 2)) / 2, the normal distribution function"""
+    keep = (0,)
+
+    def forward(self, x):
+        return backend_of(x).ndtr(x)
+
+    def backward(self, g, x):
+        with errstate(over="ignore"):  # e**-inf gives the right 0
+            return g * exp(-0.5 * x * x) * (1 / sqrt(2 * pi)),
 
 
 class Erf(Op):
@@ -229,3 +243,8 @@ def softplus(x, beta=1.0, threshold=20.0):
 def erf(x):
     """The error function."""
     return Erf()(x)
+
+
+def ndtr(x):
+    """The normal distribution function, the probability of a value of N(0, 1) below x."""
+    return Ndtr()(x)

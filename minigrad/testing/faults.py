@@ -193,6 +193,8 @@ wrong(
 )
 wrong("softplus-beta", "softplus ignores beta in its slope", activation.Softplus,
       lambda self, g, x: (g * minigrad.where(self.linear, 1.0, activation.sigmoid(x)),))
+wrong("ndtr-width", "the normal density is e**-x**2 instead of e**(-x**2 / 2)", activation.Ndtr,
+      lambda self, g, x: (g * minigrad.exp(-x * x) / (2 * math.pi) ** 0.5,))
 wrong("erf-scale", "erf lacks 2/sqrt(pi)", activation.Erf, lambda self, g, x: (g * minigrad.exp(-x * x),))
 
 # Shapes and indices.

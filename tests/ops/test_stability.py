@@ -1,5 +1,6 @@
 """Ops that are called stable are: finite, silent and exact at |x| <= 1e4 in float32, and at float16's limits."""
 
+import math
 import warnings
 
 import numpy as np
@@ -157,3 +158,22 @@ def test_a_gradient_penalty_on_a_vanished_gradient_is_finite():
     penalty = ((g.norm(2, 1) - 1) ** 2).mean()
     penalty.backward()
     assert penalty.item() == 1.0 and w.grad.tolist() == [0.0, 0.0, 0.0]
+
+
+def test_the_left_tail_of_gelu_keeps_its_digits():
+    """1 + erf(x) would leave none of them in float32 beyond -5: 100 examples an op did not find that, 10,000 did."""
+    x = np.linspace(-12, 3, 301)
+    exact = np.array([0.5 * math.erfc(-v * 0.5 ** 0.5) for v in x])
+    np.testing.assert_allclose(ops.activation.ndtr(x), exact, 1e-13)
+    np.testing.assert_allclose(ops.gelu(x), x * exact, 1e-13, 1e-300)
+    z = (2 / math.pi) ** 0.5 * (x + 0.044715 * x ** 3)
+    logistic = np.array([math.exp(2 * v) / (1 + math.exp(2 * v)) for v in z])
+    np.testing.assert_allclose(ops.gelu(x, "tanh"), x * logistic, 1e-11, 1e-300)
+    narrow = x.astype("f")
+    for approximate, least in (("none", -12), ("tanh", -5)):  # in float32 rounding z shifts its exponential by z ulps
+        here = (narrow >= least) & (narrow != 0)
+        wide = ops.gelu(narrow.astype("d"), approximate)
+        found = ops.gelu(narrow, approximate)
+        assert found.dtype == "f" and (abs(found - wide)[here] <= 2e-6 * abs(wide)[here]).all()
+    assert np.isnan(ops.activation.ndtr(np.array([np.nan]))).all()
+    assert ops.activation.ndtr(np.array([-np.inf, np.inf, -1e4, 1e4])).tolist() == [0, 1, 0, 1]

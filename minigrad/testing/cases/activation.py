@@ -1,7 +1,7 @@
 """Cases for ops/activation.py."""
 
 from minigrad import ops
-from minigrad.ops.activation import Elu, Erf, Gelu, GeluTanh, LeakyRelu, Relu, Sigmoid, Silu, Softplus, Tanh
+from minigrad.ops.activation import Elu, Erf, Gelu, GeluTanh, LeakyRelu, Ndtr, Relu, Sigmoid, Silu, Softplus, Tanh, ndtr
 from minigrad.testing.registry import case
 
 
@@ -32,3 +32,4 @@ case(GeluTanh, lambda x: ops.gelu(x, "tanh"), smooth, lambda torch, x: torch.nn.
 case(Silu, ops.silu, smooth, "nn.functional.silu")
 case(Softplus, ops.softplus, softplus_options, "nn.functional.softplus")
 case(Erf, ops.erf, smooth, "erf")
+case(Ndtr, ndtr, smooth, "special.ndtr")

@@ -31,6 +31,11 @@ def channels_last(shape, dtype):
     return cupy.empty_like(cupy.moveaxis(cupy.empty((n, *sizes, c), dtype), -1, 1))
 
 
+def strided(x, shape, strides):
+    """x seen with this shape and these strides."""
+    return cupy.lib.stride_tricks.as_strided(x, shape, strides)
+
+
 def products(x, y):
     """The matrix products of two stacks (P, M, K) and (P, K, N); one alone as a 2-D product, which copies nothing."""
     return x[0].dot(y[0])[None] if len(x) == len(y) == 1 else cupy.matmul(x, y)

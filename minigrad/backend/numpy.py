@@ -37,6 +37,22 @@ def channels_last(shape, dtype):
     return numpy.ndarray(shape, dtype, strides=strides)
 
 
+def strided(x, shape, strides):
+    """x seen with this shape and these strides, copied unless all of it lies side by side.
+
+    What lies side by side is copied as one element. NumPy's loops would go over 4 values here and 4 values there, at
+    four times the cost.
+    """
+    run, axes = x.itemsize, len(shape)
+    while axes and (strides[axes - 1] == run or shape[axes - 1] == 1):
+        axes -= 1
+        run *= shape[axes]
+    if not (axes and x.size and x.flags.c_contiguous):
+        return numpy.lib.stride_tricks.as_strided(x, shape, strides)
+    runs = numpy.ndarray(shape[:axes], f"V{run}", x, 0, strides[:axes])
+    return runs.copy().view(x.dtype).reshape(shape)
+
+
 def products(x, y):
     """The matrix products of two stacks (P, M, K) and (P, K, N), either of which may be one matrix for all."""
     return numpy.matmul(x, y) if x.shape[2] != 1 else x * y  # a tenth of the time, of an outer product

@@ -88,8 +88,8 @@ class Windows:
             padded[:, top:top + h, left:left + w] = x
             x = padded
         image, row, pixel, channel = x.strides
-        windows = xp.lib.stride_tricks.as_strided(x, (n, *geometry.windows, *geometry.kernel, c),
-                                                  (image, sh * row, sw * pixel, dh * row, dw * pixel, channel))
+        windows = backend_of(x).strided(x, (n, *geometry.windows, *geometry.kernel, c),
+                                        (image, sh * row, sw * pixel, dh * row, dw * pixel, channel))
         return windows.reshape(1, n * self.rows, self.taps * c)
 
     def gather_image(self, m, u, out):

@@ -15,8 +15,8 @@ import numpy as np
 
 from minigrad.data.download import Unavailable, load_digits
 from minigrad.data.faces import synthetic_faces
+from minigrad.data.files import alone
 from minigrad.data.hdf5 import ImageSet
-from minigrad.data.idx import alone
 from minigrad.data.images import SUFFIXES, build
 from minigrad.errors import DataError, MinigradError
 

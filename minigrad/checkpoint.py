@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy
 
 from minigrad.backend import array_module, backend_of
-from minigrad.data.idx import open_regular, publish
+from minigrad.data.files import open_regular, publish
 from minigrad.errors import CheckpointError, DataError
 from minigrad.graph import Handle, Op
 

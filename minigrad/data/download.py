@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minigrad.data.digits import synthetic_digits
-from minigrad.data.idx import open_regular, read_idx
+from minigrad.data.files import open_regular
+from minigrad.data.idx import read_idx
 from minigrad.errors import DataError
 
 CONNECT_TIMEOUT = 5  # seconds

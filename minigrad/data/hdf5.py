@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minigrad.data.idx import open_regular
+from minigrad.data.files import open_regular
 from minigrad.errors import DataError
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"

@@ -7,17 +7,16 @@ big-endian uint32, then the values in C order, big-endian (http://yann.lecun.com
 decompressed, and whatever is wrong with the file comes out as a `DataError`.
 """
 
-import contextlib
 import gzip
 import math
 import os
-import stat
 import struct
 import zlib
 from pathlib import Path
 
 import numpy as np
 
+from minigrad.data.files import exactly, open_regular, publish
 from minigrad.errors import DataError
 
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -85,67 +84,15 @@ def write_idx(path, array):
         temporary.unlink(missing_ok=True)
 
 
-def open_regular(path):
-    """Open a file for reading in binary; refuse with a `DataError` one that is missing, or no regular file.
-
-    A device or a pipe is refused before it is opened, because reading one may never end.
-    """
-    try:
-        mode = os.stat(path).st_mode
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file; check the path, or fetch the file first") from None
-    if not stat.S_ISREG(mode):
-        kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
-        raise DataError(f"{path}: is {kind}; name a regular file")
-    return open(path, "rb")
-
-
-def publish(temporary, path):
-    """Give a finished temporary file its name, so that a crash at any moment leaves the old file or the new one."""
-    with open(temporary, "rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    folder = os.open(Path(path).parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the new name is in the folder, which has to reach the disk too
-    finally:
-        os.close(folder)
-
-
-@contextlib.contextmanager
-def alone(folder, log):
-    """Hold a folder's lock: of several processes that make a file there, one works, and the others wait for it.
-
-    The system lets go of the lock when the process ends, however it does. Systems without such locks do without.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log(f"waiting for another process that is building in {folder}")
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        except OSError:  # a file system without locks
-            pass
-        yield
-    finally:
-        os.close(handle)
-
-
 def _read(file, path, limit, most):
     """Parse idx from an uncompressed stream that cannot hold more than `most` bytes."""
-    start = bytes(_exactly(file, 4, path))
+    start = bytes(exactly(file, 4, path))
     dtype, rank = TYPES.get(start[2]), start[3]
     if start[:2] != b"\0\0" or dtype is None:
         raise DataError(f"{path}: is no idx file (it starts with {start.hex(' ')}); fetch the file again")
     if rank > MAX_RANK:
         raise DataError(f"{path}: declares {rank} dimensions, more than {MAX_RANK}; fetch the file again")
-    shape = struct.unpack(f">{rank}I", _exactly(file, 4 * rank, path))
+    shape = struct.unpack(f">{rank}I", exactly(file, 4 * rank, path))
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if size > limit:
         raise DataError(f"{path}: declares shape {shape}, {size:,} bytes, above the limit of {limit:,}; "
@@ -153,7 +100,7 @@ def _read(file, path, limit, most):
     if size > most:
         raise DataError(f"{path}: declares shape {shape}, {size:,} bytes, and cannot hold more than {most:,}; "
                         "fetch the file again")
-    content = _exactly(file, size, path)
+    content = exactly(file, size, path)
     if file.read(1):  # reaching the end also makes gzip check its CRC
         raise DataError(f"{path}: goes on after the {size:,} bytes that it declares; fetch the file again")
     try:
@@ -161,15 +108,3 @@ def _read(file, path, limit, most):
     except ValueError:  # a dimension of 0 beside ones whose product no array can have
         raise DataError(f"{path}: declares shape {shape}, which no array can have; fetch the file again") from None
     return array.astype(array.dtype.newbyteorder("="), copy=False)
-
-
-def _exactly(file, size, path):
-    """Read exactly `size` bytes into a new uint8 array, or raise a `DataError`."""
-    content = np.empty(size, np.uint8)
-    view, have = memoryview(content), 0
-    while have < size:
-        count = file.readinto(view[have:])
-        if not count:
-            raise DataError(f"{path}: ends {size - have:,} bytes early; fetch the file again")
-        have += count
-    return content

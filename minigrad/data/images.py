@@ -24,8 +24,8 @@ from pathlib import Path
 
 import numpy as np
 
+from minigrad.data.files import alone, open_regular, publish
 from minigrad.data.hdf5 import MAX_NAME, ImageSet, create_layout, read_layout
-from minigrad.data.idx import alone, open_regular, publish
 from minigrad.errors import DataError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")

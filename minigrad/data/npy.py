@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minigrad.data.idx import _exactly, open_regular
+from minigrad.data.files import exactly, open_regular
 from minigrad.errors import DataError
 
 LENGTH_BYTES = {(1, 0): 2, (2, 0): 4, (3, 0): 4}  # version -> bytes of the header's length
@@ -51,15 +51,15 @@ def read_npy(path, *, limit=2**32):
     try:
         with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
-            start = bytes(_exactly(file, 8, path))
+            start = bytes(exactly(file, 8, path))
             width = LENGTH_BYTES.get((start[6], start[7]))
             if start[:6] != b"\x93NUMPY" or width is None:
                 raise DataError(f"{path}: is no npy file (it starts with {start.hex(' ')}); write it with numpy.save")
-            length = int.from_bytes(_exactly(file, width, path), "little")
+            length = int.from_bytes(exactly(file, width, path), "little")
             if length > MAX_HEADER:
                 raise DataError(f"{path}: declares a header of {length:,} bytes, above the limit of {MAX_HEADER:,}; "
                                 "write the file again")
-            dtype, shape, by_column = _parse(bytes(_exactly(file, length, path)), path)
+            dtype, shape, by_column = _parse(bytes(exactly(file, length, path)), path)
             declared = math.prod(shape) * dtype.itemsize
             if declared > limit:
                 raise DataError(f"{path}: declares shape {shape}, {declared:,} bytes, above the limit of {limit:,}; "
@@ -67,7 +67,7 @@ def read_npy(path, *, limit=2**32):
             if declared != size - 8 - width - length:
                 raise DataError(f"{path}: declares shape {shape}, {declared:,} bytes, and has "
                                 f"{size - 8 - width - length:,}; it is cut off or damaged, write it again")
-            content = _exactly(file, declared, path)
+            content = exactly(file, declared, path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error}); make it readable") from error
     if dtype.kind == "b" and content.size and content.max() > 1:

@@ -6,7 +6,7 @@ Each library runs in a process of its own, with the same number of threads. Firs
 weights, and their losses must agree; nothing is timed otherwise. Then they take turns, and the figure is the median of
 the turns' ratios: machines drift, and a turn here and a turn there drift together. CPU time counts all threads, those
 that wait by spinning too. Peak memory is the process's largest resident set, and, beside it, what training added to the
-imported library. A benchmark, not a test.
+imported library. MINIGRAD_COMPILE=0 leaves minigrad's compiled loops out. A benchmark, not a test.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.steps import CASES
+from minigrad.backend.compiled import compiler
 
 LIBRARIES = "minigrad", "torch"
 
@@ -68,6 +69,11 @@ def initial(name, shape, rng):
     value *= 0.01 if len(shape) < 2 else math.prod(shape[1:]) ** -0.5
     value += len(shape) < 2 and name.endswith("weight")
     return value
+
+
+def compiled_by():
+    """What compiles minigrad's loops, such as "numba 0.61.0", or None."""
+    return f"numba {importlib.metadata.version('numba')}" if compiler() else None
 
 
 def peak_memory():
@@ -148,6 +154,9 @@ def main(argv=None):
         return worker(args.worker, args.cases[0], args.threads)
     if importlib.util.find_spec("torch") is None:
         raise SystemExit("bench.peers compares with PyTorch, which is not installed: pip install torch==2.13.0")
+    loops = compiled_by()
+    print(f"minigrad's loops are compiled by {loops}" if loops else
+          "minigrad runs without compiled loops; they come with pip install minigrad[fast]")
     print(f"{'':15} {'wall: times as fast':>21} {'ms here':>9} {'PyTorch':>9}   {'CPU: times':>10} {'ms here':>9} "
           f"{'PyTorch':>9}   {'peak MiB here':>13} {'PyTorch':>13}")
     rows = []
@@ -160,7 +169,7 @@ def main(argv=None):
               "{torch_peak_mib:>5.0f} (+{torch_added_mib:>4.0f})".format(**row), flush=True)
     if args.json:
         about = {"machine": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version(),
-                 "numpy": np.__version__, "torch": importlib.metadata.version("torch")}
+                 "numpy": np.__version__, "torch": importlib.metadata.version("torch"), "loops": loops}
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps({"about": about, "cases": rows}, indent=2) + "\n")
     return None

@@ -10,6 +10,8 @@ import copy
 import math
 
 from minigrad.backend import array_module
+from minigrad.backend import compiled as loops
+from minigrad.backend.numpy import for_pieces
 from minigrad.graph import Op
 from minigrad.nn.module import forget_grad
 from minigrad.tensor import Tensor
@@ -17,23 +19,25 @@ from minigrad.writes import touch
 
 BLOCK = 1 << 17  # elements: half a megabyte an operand; more loses the cache, less or threads pay more for their calls
 SMALL = 1 << 14  # elements: copying fewer costs less than a dozen calls of their own
+LOOP_WORK = 3  # simple array operations that take as long as a compiled update
 
 
 class Flat:
     """Parameters of one dtype and device as views of one buffer, with their state laid out alike."""
 
     def __init__(self, parameters, slots):
-        self.parameters = parameters
-        array = parameters[0].array
+        array, size = parameters[0].array, sum(p.array.size for p in parameters)
         self.xp, dtype = array_module(array), array.dtype
+        on_host = self.xp.__name__ == "numpy"
+        self.block, self.small = (BLOCK, SMALL) if on_host else (size, size)  # a GPU wants few calls, however long
+        self.parameters = parameters = sorted(parameters, key=lambda p: p.array.size > self.small)
         self.starts = [0]
         for p in parameters:
             self.starts.append(self.starts[-1] + p.array.size)
-        size, on_host = self.starts[-1], self.xp.__name__ == "numpy"
-        self.block, self.small = (BLOCK, SMALL) if on_host else (size, size)  # a GPU wants few calls, however long
         self.values = self.xp.empty(size, dtype)
         self.state = {name: self.xp.zeros(size, dtype) for name in slots}
         self.steps = [0] * len(parameters)
+        self.compiles = on_host and size >= loops.LEAST and dtype.char in "fd"
         self.orders = [sorted(range(p.array.ndim), key=lambda axis: -p.array.strides[axis]) for p in parameters]
         self.cut = {}  # blocks that were cut before
         self.views = [self.view(self.values, i) for i in range(len(parameters))]
@@ -105,13 +109,24 @@ class Flat:
         """Memory for the intermediate results of a block; kept, it would add to the peak of the next backward pass."""
         return self.xp.empty(min(self.block, len(self.values)), self.values.dtype)
 
+    def compiled(self, loop):
+        """The loop, compiled, if it can be had for these arrays, else None."""
+        return loops.compiled(loop) if loop and self.compiles else None
+
+    def whole(self, start, end):
+        """The buffers from start to end: [values, *state]."""
+        if (start, end) not in self.cut:
+            self.cut[start, end] = [buffer[start:end] for buffer in (self.values, *self.state.values())]
+        return self.cut[start, end]
+
     def blocks(self, start, end):
         """The buffers from start to end, a block at a time: [(values, state, place in the gradient)]."""
-        if (start, end) not in self.cut:
+        key = start, end, self.block
+        if key not in self.cut:
             slices = [slice(i, min(i + self.block, end)) for i in range(start, end, self.block or 1)]
-            self.cut[start, end] = [(self.values[s], {name: buffer[s] for name, buffer in self.state.items()},
-                                     slice(s.start - start, s.stop - start)) for s in slices]
-        return self.cut[start, end]
+            self.cut[key] = [(self.values[s], {name: buffer[s] for name, buffer in self.state.items()},
+                              slice(s.start - start, s.stop - start)) for s in slices]
+        return self.cut[key]
 
 
 class Optimizer:
@@ -121,6 +136,12 @@ class Optimizer:
     """
 
     slots = ()  # the names of the state that goes with each element
+    loop = None  # `update` as a loop over elements, in `backend/compiled.py`, where there is one
+
+    def __init_subclass__(cls):
+        """A subclass with an update of its own has none of its base's loop."""
+        if "update" in vars(cls) and "loop" not in vars(cls):
+            cls.loop = None
 
     def __init__(self, parameters, **defaults):
         groups = list(parameters)
@@ -188,16 +209,40 @@ class Optimizer:
         for i, group in enumerate(self.param_groups):
             for flat in self._flat_parts(i):
                 stretches = flat.gradients()
-                if stretches:
-                    touch(flat.values)
-                    scratch = flat.scratch()
-                for start, end, step, gradient in stretches:
-                    for values, state, place in flat.blocks(start, end):
-                        self.update(flat.xp, group, step, values, gradient[place], scratch[:len(values)], **state)
+                if not stretches:
+                    continue
+                touch(flat.values)
+                loop = flat.compiled(self.loop)
+                if loop:
+                    self._update_by_loop(loop, group, flat, stretches)
+                else:
+                    self._update_by_arrays(group, flat, stretches)
         return loss
+
+    def _update_by_arrays(self, group, flat, stretches):
+        scratch = flat.scratch()
+        for start, end, step, gradient in stretches:
+            for values, state, place in flat.blocks(start, end):
+                self.update(flat.xp, group, step, values, gradient[place], scratch[:len(values)], **state)
+
+    def _update_by_loop(self, loop, group, flat, stretches):
+        kind, numbers = flat.values.dtype.type, {}
+        for start, end, step, gradient in stretches:
+            if step not in numbers:
+                numbers[step] = [kind(number) for number in self.numbers(group, step)]
+
+            def part(p, g, *state, numbers=numbers[step]):
+                loop(p, g, *state, *numbers)
+
+            values, *state = flat.whole(start, end)
+            for_pieces(part, LOOP_WORK, values, gradient, *state)
 
     def update(self, xp, group, step, p, g, t, **state):
         """Change p and the state, all 1-D arrays of one length, by the gradient g, which stays; t is for scratch."""
+        raise NotImplementedError
+
+    def numbers(self, group, step):
+        """The numbers of the update, which its array form and its loop share: the loop takes them after the state."""
         raise NotImplementedError
 
     def state_dict(self):
@@ -321,32 +366,41 @@ class Adam(Optimizer):
     """p -= lr * m / (sqrt(v) + eps): bias-corrected running means of g and g**2 (Kingma & Ba 2015, algorithm 1)."""
 
     slots = ("exp_avg", "exp_avg_sq")
+    loop = staticmethod(loops.adam)
     decoupled = False  # whether weight decay acts on the parameters themselves
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
         super().__init__(params, lr=lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay)
 
+    def numbers(self, group, step):
+        """(shrink, decay, beta1, 1 - beta1, beta2, 1 - beta2, eps, rate): the last two take in both corrections.
+
+        lr * (m / c1) / (sqrt(v / c2) + eps) is m / (sqrt(v) + eps * sqrt(c2)) * (lr * sqrt(c2) / c1).
+        """
+        (beta1, beta2), lr, decay = group["betas"], group["lr"], group["weight_decay"]
+        correction = math.sqrt(1 - beta2 ** step)
+        return (1 - lr * decay if self.decoupled else 1.0, 0.0 if self.decoupled else decay, beta1, 1 - beta1,
+                beta2, 1 - beta2, group["eps"] * correction, lr * correction / (1 - beta1 ** step))
+
     def update(self, xp, group, step, p, g, t, exp_avg, exp_avg_sq):
-        (beta1, beta2), lr = group["betas"], group["lr"]
-        if group["weight_decay"] and self.decoupled:
-            p *= 1 - lr * group["weight_decay"]
-        elif group["weight_decay"]:
-            g = g + xp.multiply(p, group["weight_decay"], out=t)
+        shrink, decay, beta1, rest1, beta2, rest2, eps, rate = self.numbers(group, step)
+        if shrink != 1:
+            p *= shrink
+        if decay:
+            g = g + xp.multiply(p, decay, out=t)
         xp.multiply(g, g, out=t)
-        t *= 1 - beta2
+        t *= rest2
         exp_avg_sq *= beta2
         exp_avg_sq += t
         if beta1:
             exp_avg *= beta1
-            exp_avg += xp.multiply(g, 1 - beta1, out=t)
+            exp_avg += xp.multiply(g, rest1, out=t)
         else:
             exp_avg[...] = g
-        # lr * (m / c1) / (sqrt(v / c2) + eps) with both corrections moved into two numbers
-        correction = math.sqrt(1 - beta2 ** step)
         xp.sqrt(exp_avg_sq, out=t)
-        t += group["eps"] * correction
+        t += eps
         xp.divide(exp_avg, t, out=t)
-        t *= lr * correction / (1 - beta1 ** step)
+        t *= rate
         p -= t
 
 

@@ -1,0 +1,154 @@
+"""Loops that numba compiles where it is installed: the same bits as the array form, and no trouble where it is not."""
+
+import sys
+import types
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import nn, optim
+from minigrad.backend import compiled as loops
+
+SHAPES = (5,), (200, 300), (7,), (300, 1500), ()  # small ones between large ones; the largest on several threads
+
+
+@pytest.fixture(autouse=True)
+def as_new():
+    """What a test makes of numba's presence is forgotten after it."""
+    yield
+    loops.compiler.cache_clear(), loops.compiled.cache_clear()
+
+
+def switch(monkeypatch, value):
+    monkeypatch.setenv("MINIGRAD_COMPILE", value)
+    loops.compiler.cache_clear(), loops.compiled.cache_clear()
+
+
+def trained(make, dtype, steps=4):
+    """Parameters and state after a few steps with gradients of all magnitudes; the second parameter gets one twice."""
+    rng = np.random.default_rng(1)
+    parameters = [nn.Parameter(mg.tensor(rng.standard_normal(shape).astype(dtype))) for shape in SHAPES]
+    optimiser = make(parameters)
+    for i in range(steps):
+        for k, p in enumerate(parameters):
+            size = 10.0 ** rng.uniform(-30, 3, p.shape)
+            p.grad = None if k == 1 and i % 2 else mg.tensor((rng.standard_normal(p.shape) * size).astype(dtype))
+        optimiser.step()
+    state = optimiser.state_dict()["state"]
+    return [p.detach().numpy() for p in parameters] + [
+        getattr(value, "array", value) for entry in state.values() for value in entry.values()]
+
+
+OPTIMISERS = {
+    "Adam": lambda ps: optim.Adam(ps),
+    "Adam of a GAN": lambda ps: optim.Adam(ps, 0.01, (0.5, 0.999), eps=1e-6),
+    "without momentum": lambda ps: optim.Adam(ps, 0.01, (0.0, 0.9)),
+    "with a penalty": lambda ps: optim.Adam(ps, 0.01, weight_decay=0.1),
+    "AdamW": lambda ps: optim.AdamW(ps, 0.01, weight_decay=0.3),
+    "AdamW, no decay": lambda ps: optim.AdamW(ps, 0.01, weight_decay=0.0)}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_a_compiled_update_gives_the_same_bits_as_the_array_operations(name, dtype, monkeypatch):
+    pytest.importorskip("numba")
+    switch(monkeypatch, "0")
+    expected = trained(OPTIMISERS[name], dtype)
+    switch(monkeypatch, "1")
+    ran = []
+    monkeypatch.setattr(optim.Adam, "update", lambda *args, **state: ran.append("arrays"))
+    found = trained(OPTIMISERS[name], dtype)
+    assert not ran, "the compiled form was not used"
+    for one, other in zip(expected, found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(("dtype", "shape"), [("float16", (200, 300)), ("float32", (20, 30))])
+def test_what_is_not_worth_compiling_is_not(dtype, shape, monkeypatch):
+    monkeypatch.setattr(loops, "compiler", lambda: pytest.fail("asked for numba"))
+    loops.compiled.cache_clear()
+    p = nn.Parameter(mg.ones(shape, dtype=getattr(mg, dtype)))
+    p.grad = mg.ones(shape, dtype=getattr(mg, dtype))
+    optim.Adam([p], lr=0.5).step()
+    assert float(p.detach().array.max()) == 0.5
+
+
+def step_of_a_large_parameter():
+    p = nn.Parameter(mg.ones(200, 300))
+    p.grad = mg.ones(200, 300)
+    optim.Adam([p], lr=0.5).step()
+    np.testing.assert_allclose(p.detach().numpy(), 0.5, rtol=1e-6)
+
+
+def test_an_optimiser_derived_from_adam_with_an_update_of_its_own_does_that_update():
+    class Signed(optim.Adam):
+        def update(self, xp, group, step, p, g, t, exp_avg, exp_avg_sq):
+            p -= group["lr"] * xp.sign(g)
+
+    p = nn.Parameter(mg.zeros(200, 300))
+    p.grad = mg.full((200, 300), -7.0)
+    Signed([p], lr=0.25).step()
+    assert p.detach().array.min() == p.detach().array.max() == 0.25
+
+
+def test_without_numba_all_goes_on_by_arrays(monkeypatch):
+    switch(monkeypatch, "1")
+    monkeypatch.setitem(sys.modules, "numba", None)
+    assert loops.compiled(loops.adam) is None
+    step_of_a_large_parameter()
+
+
+def test_numba_can_be_left_alone(monkeypatch):
+    switch(monkeypatch, "0")
+    assert loops.compiled(loops.adam) is None
+    step_of_a_large_parameter()
+
+
+def test_another_value_of_the_switch_is_an_error_that_names_it(monkeypatch):
+    switch(monkeypatch, "yes")
+    with pytest.raises(ValueError, match="MINIGRAD_COMPILE is 'yes'; set 0 .* or 1, or unset it"):
+        loops.compiled(loops.adam)
+
+
+def test_a_numba_that_does_not_load_is_told_of_once_and_done_without(monkeypatch, tmp_path):
+    (tmp_path / "numba.py").write_text("raise ImportError('Numba needs NumPy 1.0 or less')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "numba", raising=False)
+    switch(monkeypatch, "1")
+    with pytest.warns(UserWarning, match="numba is installed but does not load.*Numba needs NumPy 1.0 or less"):
+        step_of_a_large_parameter()
+    step_of_a_large_parameter()  # warnings are errors here
+
+
+def test_where_nothing_can_be_cached_it_is_compiled_anew(monkeypatch):
+    asked = []
+
+    def njit(**options):
+        asked.append(options.get("cache", False))
+        if asked[-1]:
+            raise RuntimeError("cannot cache function 'adam': no locator available for file")
+        return lambda loop: loop
+
+    switch(monkeypatch, "1")
+    monkeypatch.setitem(sys.modules, "numba", types.SimpleNamespace(njit=njit))
+    assert loops.compiled(loops.adam) is loops.adam
+    assert asked == [True, False]
+
+
+def test_the_loop_as_plain_python_is_the_same_update():
+    """What the reader reads is what runs: also without numba, element by element."""
+    rng = np.random.default_rng(0)
+    p, g, m, v = (rng.standard_normal(50) for _ in range(4))
+    v = v * v
+    expected = p * 0.9 - m_of(m, g, p) / (np.sqrt(v_of(v, g, p)) + 1e-3) * 0.1
+    loops.adam(p, g, m, v, 0.9, 0.2, 0.5, 0.5, 0.75, 0.25, 1e-3, 0.1)
+    np.testing.assert_allclose(p, expected, rtol=1e-14)
+
+
+def m_of(m, g, p):
+    return 0.5 * m + 0.5 * (g + 0.2 * 0.9 * p)
+
+
+def v_of(v, g, p):
+    return 0.75 * v + 0.25 * (g + 0.2 * 0.9 * p) ** 2

@@ -28,8 +28,8 @@ class Flat:
     def __init__(self, parameters, slots):
         array, size = parameters[0].array, sum(p.array.size for p in parameters)
         self.xp, dtype = array_module(array), array.dtype
-        on_host = self.xp.__name__ == "numpy"
-        self.block, self.small = (BLOCK, SMALL) if on_host else (size, size)  # a GPU wants few calls, however long
+        self.on_host = self.xp.__name__ == "numpy"
+        self.block, self.small = (BLOCK, SMALL) if self.on_host else (size, size)  # a GPU wants few calls, however long
         self.parameters = parameters = sorted(parameters, key=lambda p: p.array.size > self.small)
         self.starts = [0]
         for p in parameters:
@@ -37,7 +37,6 @@ class Flat:
         self.values = self.xp.empty(size, dtype)
         self.state = {name: self.xp.zeros(size, dtype) for name in slots}
         self.steps = [0] * len(parameters)
-        self.compiles = on_host and size >= loops.LEAST and dtype.char in "fd"
         self.orders = [sorted(range(p.array.ndim), key=lambda axis: -p.array.strides[axis]) for p in parameters]
         self.cut = {}  # blocks that were cut before
         self.views = [self.view(self.values, i) for i in range(len(parameters))]
@@ -111,7 +110,7 @@ class Flat:
 
     def compiled(self, loop):
         """The loop, compiled, if it can be had for these arrays, else None."""
-        return loops.compiled(loop) if loop and self.compiles else None
+        return loops.compiled(loop, self.values.size, self.values.dtype) if loop and self.on_host else None
 
     def whole(self, start, end):
         """The buffers from start to end: [values, *state]."""

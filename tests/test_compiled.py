@@ -9,6 +9,7 @@ import pytest
 import minigrad as mg
 from minigrad import nn, optim
 from minigrad.backend import compiled as loops
+from minigrad.backend import numpy as cpu
 
 SHAPES = (5,), (200, 300), (7,), (300, 1500), ()  # small ones between large ones; the largest on several threads
 
@@ -17,12 +18,12 @@ SHAPES = (5,), (200, 300), (7,), (300, 1500), ()  # small ones between large one
 def as_new():
     """What a test makes of numba's presence is forgotten after it."""
     yield
-    loops.compiler.cache_clear(), loops.compiled.cache_clear()
+    loops.compiler.cache_clear(), loops._compile.cache_clear()
 
 
 def switch(monkeypatch, value):
     monkeypatch.setenv("MINIGRAD_COMPILE", value)
-    loops.compiler.cache_clear(), loops.compiled.cache_clear()
+    loops.compiler.cache_clear(), loops._compile.cache_clear()
 
 
 def trained(make, dtype, steps=4):
@@ -67,7 +68,7 @@ def test_a_compiled_update_gives_the_same_bits_as_the_array_operations(name, dty
 @pytest.mark.parametrize(("dtype", "shape"), [("float16", (200, 300)), ("float32", (20, 30))])
 def test_what_is_not_worth_compiling_is_not(dtype, shape, monkeypatch):
     monkeypatch.setattr(loops, "compiler", lambda: pytest.fail("asked for numba"))
-    loops.compiled.cache_clear()
+    loops._compile.cache_clear()
     p = nn.Parameter(mg.ones(shape, dtype=getattr(mg, dtype)))
     p.grad = mg.ones(shape, dtype=getattr(mg, dtype))
     optim.Adam([p], lr=0.5).step()
@@ -79,6 +80,21 @@ def step_of_a_large_parameter():
     p.grad = mg.ones(200, 300)
     optim.Adam([p], lr=0.5).step()
     np.testing.assert_allclose(p.detach().numpy(), 0.5, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_compiled_outer_product_gives_the_same_bits_as_the_blas(dtype, stride, monkeypatch):
+    pytest.importorskip("numba")
+    rng = np.random.default_rng(0)
+    x, y = (rng.standard_normal(n * stride).astype(dtype)[::stride] for n in (150, 333))
+    switch(monkeypatch, "0")
+    expected = cpu.outer(x, y)
+    switch(monkeypatch, "1")
+    found = cpu.outer(x, y)
+    assert found.dtype == expected.dtype and found.shape == (150, 333)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(found, x[:, None] * y)
 
 
 def test_an_optimiser_derived_from_adam_with_an_update_of_its_own_does_that_update():
@@ -95,20 +111,20 @@ def test_an_optimiser_derived_from_adam_with_an_update_of_its_own_does_that_upda
 def test_without_numba_all_goes_on_by_arrays(monkeypatch):
     switch(monkeypatch, "1")
     monkeypatch.setitem(sys.modules, "numba", None)
-    assert loops.compiled(loops.adam) is None
+    assert loops._compile(loops.adam) is None
     step_of_a_large_parameter()
 
 
 def test_numba_can_be_left_alone(monkeypatch):
     switch(monkeypatch, "0")
-    assert loops.compiled(loops.adam) is None
+    assert loops._compile(loops.adam) is None
     step_of_a_large_parameter()
 
 
 def test_another_value_of_the_switch_is_an_error_that_names_it(monkeypatch):
     switch(monkeypatch, "yes")
     with pytest.raises(ValueError, match="MINIGRAD_COMPILE is 'yes'; set 0 .* or 1, or unset it"):
-        loops.compiled(loops.adam)
+        loops._compile(loops.adam)
 
 
 def test_a_numba_that_does_not_load_is_told_of_once_and_done_without(monkeypatch, tmp_path):
@@ -132,7 +148,7 @@ def test_where_nothing_can_be_cached_it_is_compiled_anew(monkeypatch):
 
     switch(monkeypatch, "1")
     monkeypatch.setitem(sys.modules, "numba", types.SimpleNamespace(njit=njit))
-    assert loops.compiled(loops.adam) is loops.adam
+    assert loops._compile(loops.adam) is loops.adam
     assert asked == [True, False]
 
 

@@ -1,8 +1,9 @@
 """Loops over elements, compiled by numba where it is installed: `pip install minigrad[fast]`. All works without.
 
 Adam's update is a dozen array operations, and each brings its operands from memory again. As a loop it is one pass, in
-a quarter of the time. A loop does the operations of the array form in their order, each rounded to the arrays' dtype,
-so that its results are the same to the last bit; it only lacks NumPy's warnings of overflow.
+a quarter of the time; an outer product takes 40 % of the BLAS's. A loop does the operations of the array form in their
+order, each rounded to the arrays' dtype, so that its results are the same to the last bit; it only lacks NumPy's
+warnings of overflow.
 
 A loop reads all of an element, into local names, before it writes any of it: the compiler can then check once that the
 arrays do not overlap, and takes 16 elements at a time. With `m[i] *= beta1` and the like it takes four times as long.
@@ -15,7 +16,27 @@ import math
 import os
 import warnings
 
-LEAST = 1 << 14  # elements: an optimiser of fewer would take long to win back a quarter of a second of loading numba
+LEAST = 1 << 14  # elements: of fewer it would take long to win back a quarter of a second of loading numba
+
+
+def compiled(loop, size, dtype):
+    """The function `loop`, compiled for arrays of `size` elements of a dtype, or None.
+
+    None if numba is not to be had, if it is not worth it (fewer than `LEAST`), or for dtypes other than float32 and 64.
+    """
+    return _compile(loop) if size >= LEAST and dtype.char in "fd" else None
+
+
+@functools.cache
+def _compile(loop):
+    """The loop as numba compiles it, at its first call with each dtype, or None."""
+    numba = compiler()
+    if numba is None:
+        return None
+    try:  # what was compiled is kept, beside this file or in the user's cache directory
+        return numba.njit(nogil=True, error_model="numpy", cache=True)(loop)
+    except RuntimeError:  # neither can be written to
+        return numba.njit(nogil=True, error_model="numpy")(loop)
 
 
 @functools.cache
@@ -35,18 +56,6 @@ def compiler():
     return numba
 
 
-@functools.cache
-def compiled(loop):
-    """The function `loop` as numba compiles it, at its first call with each dtype; None where there is no numba."""
-    numba = compiler()
-    if numba is None:
-        return None
-    try:  # what was compiled is kept, beside this file or in the user's cache directory
-        return numba.njit(nogil=True, error_model="numpy", cache=True)(loop)
-    except RuntimeError:  # neither can be written to
-        return numba.njit(nogil=True, error_model="numpy")(loop)
-
-
 def adam(p, g, exp_avg, exp_avg_sq, shrink, decay, beta1, rest1, beta2, rest2, eps, rate):
     """`optim.Adam.update`, for arrays of float32 or float64 and numbers of their dtype."""
     for i in range(p.size):
@@ -59,3 +68,11 @@ def adam(p, g, exp_avg, exp_avg_sq, shrink, decay, beta1, rest1, beta2, rest2, e
         mean = mean * beta1 + slope * rest1 if beta1 != 0 else slope
         value -= mean / (math.sqrt(square) + eps) * rate
         p[i], exp_avg[i], exp_avg_sq[i] = value, mean, square
+
+
+def outer(x, y, out):
+    """out[i, j] = x[i] * y[j]"""
+    for i in range(x.size):
+        factor = x[i]
+        for j in range(y.size):
+            out[i, j] = factor * y[j]

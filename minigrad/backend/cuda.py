@@ -25,6 +25,11 @@ def for_pieces(part, operations, *arrays):
     part(*arrays)
 
 
+def unwarned(function, *arrays):
+    """function(*arrays): CuPy does not warn."""
+    return function(*arrays)
+
+
 def channels_last(shape, dtype):
     """An empty array (N, C, *sizes) that owns its memory, in which the C values of a pixel lie side by side."""
     n, c, *sizes = shape
@@ -39,6 +44,16 @@ def strided(x, shape, strides):
 def products(x, y):
     """The matrix products of two stacks (P, M, K) and (P, K, N); one alone as a 2-D product, which copies nothing."""
     return x[0].dot(y[0])[None] if len(x) == len(y) == 1 else cupy.matmul(x, y)
+
+
+def vector_sum(x):
+    """The sum of a vector."""
+    return x.sum()
+
+
+def outer(x, y):
+    """Each element of the vector x times the vector y: (len(x), len(y))."""
+    return x[:, None] * y
 
 
 def scatter_add(out, index, values):

@@ -1,10 +1,16 @@
 """What NumPy does its own way: the CPU's half of the list of differences (see `cuda.py` for the other half)."""
 
+import contextvars
+import functools
+import threading
+
 import numpy
 
+from minigrad.backend import compiled
 from minigrad.backend.threads import for_blocks, for_pieces, sum_blocks  # noqa: F401 (part of the list)
 
 NAME = "cpu"
+LARGE = 1 << 20  # elements: beyond the cache the BLAS takes two to four times as long for an outer product as `*`
 
 
 def _keep_freed_memory():
@@ -26,6 +32,23 @@ def _keep_freed_memory():
 
 
 _keep_freed_memory()
+
+
+class _Unwarned(threading.local):
+    """A context for each thread in which NumPy gives no warnings: its settings for that are a context variable."""
+
+    def __init__(self):
+        context = contextvars.copy_context()
+        context.run(numpy.seterr, all="ignore")
+        self.run = context.run
+
+
+_unwarned = _Unwarned()
+
+
+def unwarned(function, *arrays):
+    """function(*arrays), a NumPy function whose infinities are right; numpy.errstate takes a microsecond longer."""
+    return _unwarned.run(function, *arrays)
 
 
 def channels_last(shape, dtype):
@@ -56,6 +79,27 @@ def strided(x, shape, strides):
 def products(x, y):
     """The matrix products of two stacks (P, M, K) and (P, K, N), either of which may be one matrix for all."""
     return numpy.matmul(x, y) if x.shape[2] != 1 else x * y  # a tenth of the time, of an outer product
+
+
+@functools.lru_cache(maxsize=256)
+def _ones(size, dtype):
+    return numpy.ones(size, dtype)
+
+
+def vector_sum(x):
+    """The sum of a short vector: as a product it takes a third of the time of x.sum()."""
+    return x.dot(_ones(x.size, x.dtype))
+
+
+def outer(x, y):
+    """Each element of the vector x times the vector y: (len(x), len(y))."""
+    size, column = x.size * y.size, x.reshape(-1, 1)
+    loop = compiled.compiled(compiled.outer, size, x.dtype) if x.dtype == y.dtype else None
+    if loop:
+        out = numpy.empty((x.size, y.size), x.dtype)
+        loop(x, y, out)
+        return out
+    return column * y if size > LARGE else column.dot(y.reshape(1, -1))
 
 
 def scatter_add(out, index, values):

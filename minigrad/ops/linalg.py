@@ -5,8 +5,6 @@ from minigrad.graph import OUT, Handle, Op
 from minigrad.ops.broadcast import unbroadcast
 from minigrad.ops.shape import broadcast_to, permute
 
-LARGE = 1 << 20  # elements: beyond the cache the BLAS takes two to four times as long for an outer product as `*`
-
 
 class Matmul(Op):
     """z = x @ y for matrices, with broadcast batches in front"""
@@ -43,8 +41,7 @@ class Linear(Op):
         if len(x.shape) == 1:
             gx = g.dot(w) if self.needs[0] else None
             if self.needs[1]:
-                column = g.reshape(-1, 1)
-                gw = column * x if w.shape[0] * w.shape[1] > LARGE else column.dot(x.reshape(1, -1))
+                gw = g.reshape(-1, 1) * x if isinstance(g, Handle) else backend_of(g).outer(g, x)
             gb = g
         else:
             rows = g if len(g.shape) == 2 else g.reshape(-1, g.shape[-1])

@@ -6,8 +6,8 @@ takes logits, class axis 1 (0 for one sample), and class indices or probabilitie
 
 from numpy import errstate
 
-from minigrad.backend import array_module
-from minigrad.graph import Op
+from minigrad.backend import array_module, backend_of
+from minigrad.graph import Handle, Op
 from minigrad.ops.activation import array_of, sigmoid, softplus
 from minigrad.ops.elementwise import log, log1p
 from minigrad.ops.index import gather
@@ -104,15 +104,19 @@ class Bce(Loss):
     """-(t ln x + (1 - t) ln(1 - x)), each logarithm at least -100"""
 
     def value(self, x, t):
-        xp = array_module(x)
-        if x.size and not (x.min() >= 0 and x.max() <= 1):  # NaN fails it, too
+        xp, unwarned = array_module(x), backend_of(x).unwarned  # ln 0 is what the bound is for
+        ln_x, ln_rest = unwarned(xp.log, x), unwarned(xp.log1p, -x)
+        each = (t - 1) * xp.maximum(ln_rest, -100) - t * xp.maximum(ln_x, -100)
+        total = each.sum()  # NaN if one is: if x is NaN, below 0 or above 1, or the target strange
+        if total != total and not (x.min() >= 0 and x.max() <= 1):
             raise ValueError(f"the input reaches from {x.min()} to {x.max()} and must be probabilities in 0..1 (end "
                              "the network with a sigmoid, or use bce_with_logits)")
-        with errstate(divide="ignore"):  # ln 0 is what the bound is for
-            return (t - 1) * xp.maximum(xp.log1p(-x), -100) - t * xp.maximum(xp.log(x), -100)
+        return each
 
     def slope(self, x, t):
-        return (x - t) / clamp(x * (1 - x), 1e-12)
+        spread = x * (1 - x)
+        floor = clamp if isinstance(spread, Handle) else array_module(spread).maximum  # clamp would also keep a mask
+        return (x - t) / floor(spread, 1e-12)
 
     def target_slope(self, x, t):
         with errstate(divide="ignore"):

@@ -35,7 +35,8 @@ def cotangent(name, tensor, gradient, create_graph):
         if array.size != 1:
             raise RuntimeError(f"{name}: the output has shape {array.shape}, not one element; reduce it (.sum(), "
                                ".mean()) or pass the gradient to start from")
-        gradient = array_module(array).ones(array.shape, array.dtype)
+        gradient = array_module(array).empty(array.shape, array.dtype)
+        gradient.fill(1)
     elif tuple(gradient.shape) != array.shape:
         raise RuntimeError(f"{name}: the gradient has shape {tuple(gradient.shape)} and the output {array.shape}; give "
                            "one of the output's shape")

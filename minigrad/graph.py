@@ -62,7 +62,7 @@ class Leaf(Node):
         elif isinstance(g, Handle):
             tensor.grad = g if g.array.dtype == array.dtype else g.to(array.dtype)
         else:
-            g = as_array(g, array.dtype)
+            g = g if g.dtype is array.dtype else as_array(g, array.dtype)
             tensor.grad = Op.wrap(g if owned else g.copy())
 
 

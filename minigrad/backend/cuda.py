@@ -8,6 +8,7 @@ import cupyx
 import cupyx.scipy.special
 
 NAME = "cuda"
+VECTOR = 0  # values up to which sums of vectors are products
 
 
 def for_blocks(part, count, rows, values, work):
@@ -49,6 +50,11 @@ def products(x, y):
 def vector_sum(x):
     """The sum of a vector."""
     return x.sum()
+
+
+def one(dtype):
+    """The number 1."""
+    return 1
 
 
 def outer(x, y):

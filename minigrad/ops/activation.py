@@ -29,10 +29,10 @@ class Sigmoid(Op):
     keep = (OUT,)
 
     def forward(self, x):
-        xp = array_module(x)
+        xp, backend = array_module(x), backend_of(x)
         y = xp.empty_like(x)
-        backend_of(x).unwarned(xp.exp, xp.negative(x, y), y)  # e**-x = inf gives the right 0
-        y += 1
+        backend.unwarned(xp.exp, xp.negative(x, y), y)  # e**-x = inf gives the right 0
+        y += backend.one(y.dtype)
         return xp.reciprocal(y, y)
 
     def backward(self, g, y):

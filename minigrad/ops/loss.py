@@ -40,7 +40,7 @@ class Loss(Op):
             self.scale = 1.0
             return each
         self.scale = 1.0 / each.size if self.reduction == "mean" and each.size else 1.0
-        total = each.sum()
+        total = each.sum() if each.ndim != 1 else backend_of(each).vector_sum(each)
         return total * self.scale if self.reduction == "mean" else total
 
     def backward(self, g, x, target):

@@ -15,7 +15,6 @@ from minigrad.ops.elementwise import sqrt
 from minigrad.ops.reduce import mean
 
 LINE = 512  # values that NumPy's inner loop should have before it
-VECTOR = 1 << 14  # values: of longer vectors the BLAS's sums are less exact than NumPy's, which go by pairs
 
 
 class Normalize(Op):
@@ -36,7 +35,7 @@ class Normalize(Op):
         for axis in self.axes:
             count *= x.shape[axis]
         self.share = 1.0 / count
-        self.vector = x.ndim == len(self.axes) == 1 and count <= VECTOR
+        self.vector = x.ndim == len(self.axes) == 1 and count <= backend_of(x).VECTOR
         self.mean = self.average(x)
         y = x - self.mean
         self.rest = self.average(y)  # what rounding the mean left: of values near 1e4 it is the fourth digit of y

@@ -12,6 +12,8 @@ from minigrad.graph import OUT, Handle, Op
 from minigrad.ops.elementwise import exp
 from minigrad.ops.select import clamp, where
 
+SHORT = 1 << 12  # values: of fewer, what counts is how many calls there are
+
 
 class Tanh(Op):
     """y = tanh x"""
@@ -32,7 +34,7 @@ class Sigmoid(Op):
         xp, backend = array_module(x), backend_of(x)
         y = xp.empty_like(x)
         backend.unwarned(xp.exp, xp.negative(x, y), y)  # e**-x = inf gives the right 0
-        y += backend.one(y.dtype)
+        y += backend.number(1, y.dtype)
         return xp.reciprocal(y, y)
 
     def backward(self, g, y):
@@ -64,8 +66,10 @@ class LeakyRelu(Op):
             return x * self.factor
         y = xp.empty_like(x)
 
+        slope = backend_of(x).number(self.slope, x.dtype)
+
         def part(y, x):
-            xp.multiply(x, self.slope, out=y)
+            xp.multiply(x, slope, out=y)
             xp.maximum(x, y, out=y)
 
         backend_of(x).for_pieces(part, 2, y, x)
@@ -74,7 +78,7 @@ class LeakyRelu(Op):
     def backward(self, g, y=None):
         if not self.keep:
             return g * self.factor,
-        if isinstance(g, Handle):
+        if isinstance(g, Handle) or g.size <= SHORT:
             return g * slopes(array_of(y), self.slope),
         xp = array_module(g)
         out = xp.empty_like(g)
@@ -84,7 +88,10 @@ class LeakyRelu(Op):
 
 def slopes(y, slope):
     """The derivative of max(x, slope * x), told from its value y; `where` would mispredict a branch an element."""
-    one = (y > 0).astype(y.dtype)
+    number, xp = backend_of(y).number, array_module(y)
+    one = (y > number(0, y.dtype)).astype(y.dtype)
+    if one.size <= SHORT:
+        return xp.maximum(one, number(slope, y.dtype))
     return one.clip(slope, 1, one if one.ndim else None)  # maximum() with a number takes three times as long
 
 

@@ -104,9 +104,10 @@ class Bce(Loss):
     """-(t ln x + (1 - t) ln(1 - x)), each logarithm at least -100"""
 
     def value(self, x, t):
-        xp, unwarned = array_module(x), backend_of(x).unwarned  # ln 0 is what the bound is for
-        ln_x, ln_rest = unwarned(xp.log, x), unwarned(xp.log1p, -x)
-        each = (t - 1) * xp.maximum(ln_rest, -100) - t * xp.maximum(ln_x, -100)
+        xp, backend = array_module(x), backend_of(x)
+        one, least = backend.number(1, x.dtype), backend.number(-100, x.dtype)
+        ln_x, ln_rest = backend.unwarned(xp.log, x), backend.unwarned(xp.log1p, -x)  # ln 0 is what the bound is for
+        each = (t - one) * xp.maximum(ln_rest, least) - t * xp.maximum(ln_x, least)
         total = each.sum()  # NaN if one is: if x is NaN, below 0 or above 1, or the target strange
         if total != total and not (x.min() >= 0 and x.max() <= 1):
             raise ValueError(f"the input reaches from {x.min()} to {x.max()} and must be probabilities in 0..1 (end "

@@ -9,7 +9,7 @@ alone, its state and its step count too, as in PyTorch. State dicts have PyTorch
 import copy
 import math
 
-from minigrad.backend import array_module
+from minigrad.backend import array_module, backend_of
 from minigrad.backend import compiled as loops
 from minigrad.backend.numpy import for_pieces
 from minigrad.graph import Op
@@ -30,12 +30,14 @@ class Flat:
         self.xp, dtype = array_module(array), array.dtype
         self.on_host = self.xp.__name__ == "numpy"
         self.block, self.small = (BLOCK, SMALL) if self.on_host else (size, size)  # a GPU wants few calls, however long
-        self.parameters = parameters = sorted(parameters, key=lambda p: p.array.size > self.small)
+        # The small ones last, as one stretch; large ones, whose sizes 16 often divides, then begin at cache lines.
+        self.parameters = parameters = sorted(parameters, key=lambda p: p.array.size <= self.small)
         self.starts = [0]
         for p in parameters:
             self.starts.append(self.starts[-1] + p.array.size)
-        self.values = self.xp.empty(size, dtype)
-        self.state = {name: self.xp.zeros(size, dtype) for name in slots}
+        zeros = backend_of(array).aligned_zeros
+        self.values = zeros(size, dtype)
+        self.state = {name: zeros(size, dtype) for name in slots}
         self.steps = [0] * len(parameters)
         self.orders = [sorted(range(p.array.ndim), key=lambda axis: -p.array.strides[axis]) for p in parameters]
         self.cut = {}  # blocks that were cut before

@@ -65,6 +65,14 @@ def test_a_compiled_update_gives_the_same_bits_as_the_array_operations(name, dty
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("size", [0, 1, 17, 100_000])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_the_optimisers_buffers_begin_at_a_cache_line(size, dtype):
+    zeros = cpu.aligned_zeros(size, np.dtype(dtype))
+    assert zeros.ctypes.data % 64 == 0 or size == 0
+    assert zeros.shape == (size,) and zeros.dtype == dtype and zeros.flags.writeable and not zeros.any()
+
+
 @pytest.mark.parametrize(("dtype", "shape"), [("float16", (200, 300)), ("float32", (20, 30))])
 def test_what_is_not_worth_compiling_is_not(dtype, shape, monkeypatch):
     monkeypatch.setattr(loops, "compiler", lambda: pytest.fail("asked for numba"))

@@ -37,6 +37,11 @@ def channels_last(shape, dtype):
     return cupy.empty_like(cupy.moveaxis(cupy.empty((n, *sizes, c), dtype), -1, 1))
 
 
+def aligned_zeros(size, dtype):
+    """A vector of zeros; CuPy's memory is aligned."""
+    return cupy.zeros(size, dtype)
+
+
 def strided(x, shape, strides):
     """x seen with this shape and these strides."""
     return cupy.lib.stride_tricks.as_strided(x, shape, strides)

@@ -7,7 +7,7 @@ a mapped file, which the system can drop, do not count, nor does what libraries 
 import tracemalloc
 
 from minigrad import cuda, zeros
-from minigrad.backend.compiled import LEAST
+from minigrad.backend.numpy import LEAST
 from minigrad.nn import Parameter
 from minigrad.optim import Adam
 

@@ -28,8 +28,8 @@ class Flat:
     def __init__(self, parameters, slots):
         array, size = parameters[0].array, sum(p.array.size for p in parameters)
         self.xp, dtype = array_module(array), array.dtype
-        self.on_host = self.xp.__name__ == "numpy"
-        self.block, self.small = (BLOCK, SMALL) if self.on_host else (size, size)  # a GPU wants few calls, however long
+        on_host = self.xp.__name__ == "numpy"
+        self.block, self.small = (BLOCK, SMALL) if on_host else (size, size)  # a GPU wants few calls, however long
         # The small ones last, as one stretch; large ones, whose sizes 16 often divides, then begin at cache lines.
         self.parameters = parameters = sorted(parameters, key=lambda p: p.array.size <= self.small)
         self.starts = [0]
@@ -112,7 +112,7 @@ class Flat:
 
     def compiled(self, loop):
         """The loop, compiled, if it can be had for these arrays, else None."""
-        return loops.compiled(loop, self.values.size, self.values.dtype) if loop and self.on_host else None
+        return backend_of(self.values).loop(loop, self.values) if loop else None
 
     def whole(self, start, end):
         """The buffers from start to end: [values, *state]."""

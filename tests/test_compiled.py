@@ -18,12 +18,12 @@ SHAPES = (5,), (200, 300), (7,), (300, 1500), ()  # small ones between large one
 def as_new():
     """What a test makes of numba's presence is forgotten after it."""
     yield
-    loops.compiler.cache_clear(), loops._compile.cache_clear()
+    loops.compiler.cache_clear(), loops.compiled.cache_clear()
 
 
 def switch(monkeypatch, value):
     monkeypatch.setenv("MINIGRAD_COMPILE", value)
-    loops.compiler.cache_clear(), loops._compile.cache_clear()
+    loops.compiler.cache_clear(), loops.compiled.cache_clear()
 
 
 def trained(make, dtype, steps=4):
@@ -76,7 +76,7 @@ def test_the_optimisers_buffers_begin_at_a_cache_line(size, dtype):
 @pytest.mark.parametrize(("dtype", "shape"), [("float16", (200, 300)), ("float32", (20, 30))])
 def test_what_is_not_worth_compiling_is_not(dtype, shape, monkeypatch):
     monkeypatch.setattr(loops, "compiler", lambda: pytest.fail("asked for numba"))
-    loops._compile.cache_clear()
+    loops.compiled.cache_clear()
     p = nn.Parameter(mg.ones(shape, dtype=getattr(mg, dtype)))
     p.grad = mg.ones(shape, dtype=getattr(mg, dtype))
     optim.Adam([p], lr=0.5).step()
@@ -105,6 +105,83 @@ def test_a_compiled_outer_product_gives_the_same_bits_as_the_blas(dtype, stride,
     np.testing.assert_array_equal(found, x[:, None] * y)
 
 
+def both_ways(monkeypatch, compute):
+    """What `compute` gives by array operations, and by compiled loops; every loop that ran is in the third."""
+    pytest.importorskip("numba")
+    switch(monkeypatch, "0")
+    expected = compute()
+    switch(monkeypatch, "1")
+    ran, compiled = set(), loops.compiled
+
+    def noted(loop):
+        ran.add(loop.__name__)
+        return compiled(loop)
+
+    monkeypatch.setattr(loops, "compiled", noted)
+    found = compute()
+    monkeypatch.undo()
+    return expected, found, ran
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("channels, size", [(64, 7), (3, 40), (128, 24)])  # the last on several threads
+@pytest.mark.parametrize("activation", [[], [nn.ReLU()], [nn.LeakyReLU(0.2)]], ids=["none", "relu", "leaky"])
+def test_compiled_batch_norm_gives_the_same_bits(dtype, channels, size, activation, monkeypatch):
+    def compute():
+        rng = np.random.default_rng(0)
+        net = nn.Sequential(nn.BatchNorm2d(channels, dtype=getattr(mg, dtype)), *activation)
+        shape = 16, channels, size, size
+        x = mg.tensor((3 * rng.standard_normal(shape) + 5).astype(dtype), requires_grad=True)
+        y = net(x * 1)
+        y.backward(mg.tensor(rng.standard_normal(shape).astype(dtype)))
+        tensors = y.detach(), x.grad, net[0].weight.grad, net[0].bias.grad, net[0].running_mean, net[0].running_var
+        return [tensor.numpy() for tensor in tensors]
+
+    expected, found, ran = both_ways(monkeypatch, compute)
+    assert {"centre", "scale", "slope_sums", "untilt"} <= ran
+    for one, other in zip(expected, found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("slope", [0.01, 0.2, 1.0])
+@pytest.mark.parametrize("shape", [(200, 300), (8, 16, 20, 20), (300, 2000)])  # the last on several threads
+@pytest.mark.parametrize("layout", ["rows", "channels last", "gaps"])
+def test_compiled_leaky_relu_gives_the_same_bits(dtype, slope, shape, layout, monkeypatch):
+    rng = np.random.default_rng(0)
+    x, g = (rng.standard_normal(shape).astype(dtype) for _ in range(2))
+    x.flat[:6] = 0.0, -0.0, np.inf, -np.inf, np.nan, 1e-38
+    if layout == "channels last":
+        x, g = (np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 1, -1)), -1, 1) for a in (x, g))
+    if layout == "gaps":
+        x, g = (np.repeat(a, 2, -1)[..., ::2] for a in (x, g))
+
+    def compute():
+        leaf = mg.from_numpy(x).requires_grad_()
+        y = nn.functional.leaky_relu(leaf, slope)
+        y.backward(mg.from_numpy(g))
+        return y.detach().numpy(), leaf.grad.numpy()
+
+    expected, found, ran = both_ways(monkeypatch, compute)
+    assert {"leaky", "leaky_slope"} <= ran
+    for one, other in zip(expected, found, strict=True):
+        np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(np.signbit(one), np.signbit(other))
+
+
+def test_batch_norm_of_two_dtypes_is_left_to_the_arrays(monkeypatch):
+    """A float64 weight on a float32 input is multiplied in float64, which a loop of one dtype would not do."""
+    def compute():
+        rng = np.random.default_rng(0)
+        x = mg.tensor(rng.standard_normal((16, 8, 16, 16)).astype("float32"), requires_grad=True)
+        weight, bias = (mg.tensor(rng.standard_normal(8)) for _ in range(2))
+        return [nn.functional.batch_norm(x, None, None, weight, bias, training=True).detach().numpy()]
+
+    expected, found, ran = both_ways(monkeypatch, compute)
+    assert not ran
+    np.testing.assert_array_equal(expected[0], found[0])
+
+
 def test_an_optimiser_derived_from_adam_with_an_update_of_its_own_does_that_update():
     class Signed(optim.Adam):
         def update(self, xp, group, step, p, g, t, exp_avg, exp_avg_sq):
@@ -119,20 +196,20 @@ def test_an_optimiser_derived_from_adam_with_an_update_of_its_own_does_that_upda
 def test_without_numba_all_goes_on_by_arrays(monkeypatch):
     switch(monkeypatch, "1")
     monkeypatch.setitem(sys.modules, "numba", None)
-    assert loops._compile(loops.adam) is None
+    assert loops.compiled(loops.adam) is None
     step_of_a_large_parameter()
 
 
 def test_numba_can_be_left_alone(monkeypatch):
     switch(monkeypatch, "0")
-    assert loops._compile(loops.adam) is None
+    assert loops.compiled(loops.adam) is None
     step_of_a_large_parameter()
 
 
 def test_another_value_of_the_switch_is_an_error_that_names_it(monkeypatch):
     switch(monkeypatch, "yes")
     with pytest.raises(ValueError, match="MINIGRAD_COMPILE is 'yes'; set 0 .* or 1, or unset it"):
-        loops._compile(loops.adam)
+        loops.compiled(loops.adam)
 
 
 def test_a_numba_that_does_not_load_is_told_of_once_and_done_without(monkeypatch, tmp_path):
@@ -156,7 +233,7 @@ def test_where_nothing_can_be_cached_it_is_compiled_anew(monkeypatch):
 
     switch(monkeypatch, "1")
     monkeypatch.setitem(sys.modules, "numba", types.SimpleNamespace(njit=njit))
-    assert loops._compile(loops.adam) is loops.adam
+    assert loops.compiled(loops.adam) is loops.adam
     assert asked == [True, False]
 
 

@@ -16,20 +16,10 @@ import math
 import os
 import warnings
 
-LEAST = 1 << 14  # elements: of fewer it would take long to win back a quarter of a second of loading numba
-
-
-def compiled(loop, size, dtype):
-    """The function `loop`, compiled for arrays of `size` elements of a dtype, or None.
-
-    None if numba is not to be had, if it is not worth it (fewer than `LEAST`), or for dtypes other than float32 and 64.
-    """
-    return _compile(loop) if size >= LEAST and dtype.char in "fd" else None
-
 
 @functools.cache
-def _compile(loop):
-    """The loop as numba compiles it, at its first call with each dtype, or None."""
+def compiled(loop):
+    """The function `loop` as numba compiles it, at its first call with each dtype, or None."""
     numba = compiler()
     if numba is None:
         return None
@@ -76,3 +66,55 @@ def outer(x, y, out):
         factor = x[i]
         for j in range(y.size):
             out[i, j] = factor * y[j]
+
+
+def leaky(x, slope, out):
+    """out = max(x, slope * x)"""
+    for i in range(x.size):
+        y = x[i]
+        low = y * slope
+        out[i] = y if y > low else low
+
+
+def leaky_slope(g, y, slope, out):
+    """out = g, times slope where y is not positive"""
+    for i in range(g.size):
+        out[i] = g[i] if y[i] > 0 else g[i] * slope
+
+
+# Batch norm, a block of lines (R, L) at a time; mean, factor and the like are (L,). `total` and its like are added to,
+# a line after the other, which is the order in which NumPy sums over the first axis.
+
+
+def centre(x, mean, out, total):
+    """out = x - mean; total += the squares of that"""
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            d = x[i, j] - mean[j]
+            square = total[j] + d * d
+            out[i, j], total[j] = d, square
+
+
+def scale(z, factor, shift, slope):
+    """z = max(y, slope * y) of y = z * factor + shift; slope 1 leaves y as it is"""
+    for i in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            y = z[i, j] * factor[j] + shift[j]
+            low = y * slope
+            z[i, j] = y if y > low else low
+
+
+def slope_sums(g, y, x, mean, slope, out, total, tilted):
+    """out = g, times slope where y is not positive; total += that; tilted += that * (x - mean)"""
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            here = g[i, j] if y[i, j] > 0 else g[i, j] * slope
+            one, other = total[j] + here, tilted[j] + (x[i, j] - mean[j]) * here
+            out[i, j], total[j], tilted[j] = here, one, other
+
+
+def untilt(g, x, mean, tilt, level, factor, out):
+    """out = ((x - mean) * tilt + g - level) * factor"""
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            out[i, j] = ((x[i, j] - mean[j]) * tilt[j] + g[i, j] - level[j]) * factor[j]

@@ -10,6 +10,7 @@ from minigrad.backend import compiled
 from minigrad.backend.threads import for_blocks, for_pieces, sum_blocks  # noqa: F401 (part of the list)
 
 NAME = "cpu"
+LEAST = 1 << 14  # elements: of fewer it would take long to win back a quarter of a second of loading numba
 CACHE_LINE = 64  # bytes
 VECTOR = 1 << 14  # values: of longer vectors the BLAS's sums are less exact than NumPy's, which go by pairs
 LARGE = 1 << 20  # elements: beyond the cache the BLAS takes two to four times as long for an outer product as `*`
@@ -62,6 +63,14 @@ def channels_last(shape, dtype):
     return numpy.ndarray(shape, dtype, strides=strides)
 
 
+def loop(function, like):
+    """The function, one of `compiled`'s, compiled for arrays of the size and dtype of `like`, or None.
+
+    None without numba, for dtypes other than float32 and float64, and where it is not worth it.
+    """
+    return compiled.compiled(function) if like.size >= LEAST and like.dtype.char in "fd" else None
+
+
 def aligned_zeros(size, dtype):
     """A vector of zeros that begins at a cache line, so that a compiled loop, 64 bytes at a time, meets one a time."""
     memory = numpy.zeros(size * dtype.itemsize + CACHE_LINE, numpy.uint8)
@@ -109,11 +118,11 @@ def number(value, dtype):
 def outer(x, y):
     """Each element of the vector x times the vector y: (len(x), len(y))."""
     size = x.size * y.size
-    if size >= compiled.LEAST and x.dtype == y.dtype:
-        loop = compiled.compiled(compiled.outer, size, x.dtype)
-        if loop:
-            out = numpy.empty((x.size, y.size), x.dtype)
-            loop(x, y, out)
+    if size >= LEAST and x.dtype == y.dtype:
+        out = numpy.empty((x.size, y.size), x.dtype)
+        compute = loop(compiled.outer, out)
+        if compute:
+            compute(x, y, out)
             return out
     return x.reshape(-1, 1) * y if size > LARGE else x.reshape(-1, 1).dot(y.reshape(1, -1))
 

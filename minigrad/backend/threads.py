@@ -18,6 +18,7 @@ from numpy.linalg import _umath_linalg
 
 ROWS = 256  # of a matrix product: fewer, and packing the other factor takes more time than it should
 CACHED = 1 << 19  # values, two megabytes of float32: about what a block may take up of the core's caches
+LEAST = 1 << 14  # values: for fewer, to flatten arrays is not worth it
 SMALL = 1 << 20  # operations below which handing work to another thread costs more than it saves
 
 
@@ -173,14 +174,17 @@ def sum_blocks(part, count, rows, values, work):
 def for_pieces(part, operations, *arrays):
     """part(*pieces) for matching pieces of arrays of one shape, on several threads where that pays.
 
-    `operations` is how many there are an element.
+    `operations` is how many there are an element. The pieces are vectors, but for arrays that are small (less than
+    `LEAST`), or not laid out alike without gaps: then there is one piece, the arrays as they are.
     """
     first = arrays[0]
-    if first.size * operations < SMALL or any(array.strides != first.strides for array in arrays):
+    if first.size < LEAST or any(array.strides != first.strides for array in arrays):
         part(*arrays)
         return
     flat = [array.ravel("K") for array in arrays]  # in the order of their memory, which thus is the same
     if not np.may_share_memory(flat[0], first):  # there are gaps: this is a copy
         part(*arrays)
-        return
-    for_blocks(lambda i: part(*(array[i] for array in flat)), first.size, 1, 1, operations)
+    elif first.size * operations < SMALL:
+        part(*flat)
+    else:
+        for_blocks(lambda i: part(*(array[i] for array in flat)), first.size, 1, 1, operations)

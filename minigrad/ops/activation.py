@@ -8,6 +8,7 @@ from math import pi, sqrt
 from numpy import errstate
 
 from minigrad.backend import array_module, backend_of
+from minigrad.backend import compiled as loops
 from minigrad.graph import OUT, Handle, Op
 from minigrad.ops.elementwise import exp
 from minigrad.ops.select import clamp, where
@@ -64,15 +65,16 @@ class LeakyRelu(Op):
         if not self.keep:
             self.factor = xp.where(x > 0, 1, self.slope).astype(x.dtype) if self.slope else slopes(x, 0)
             return x * self.factor
-        y = xp.empty_like(x)
-
-        slope = backend_of(x).number(self.slope, x.dtype)
+        y, backend = xp.empty_like(x), backend_of(x)
+        slope, loop = backend.number(self.slope, x.dtype), backend.loop(loops.leaky, x)
 
         def part(y, x):
+            if loop and x.ndim == 1:
+                return loop(x, x.dtype.type(self.slope), y)
             xp.multiply(x, slope, out=y)
             xp.maximum(x, y, out=y)
 
-        backend_of(x).for_pieces(part, 2, y, x)
+        backend.for_pieces(part, 2, y, x)
         return y
 
     def backward(self, g, y=None):
@@ -80,9 +82,15 @@ class LeakyRelu(Op):
             return g * self.factor,
         if isinstance(g, Handle) or g.size <= SHORT:
             return g * slopes(array_of(y), self.slope),
-        xp = array_module(g)
-        out = xp.empty_like(g)
-        backend_of(g).for_pieces(lambda out, g, y: xp.multiply(g, slopes(y, self.slope), out=out), 4, out, g, y)
+        xp, backend = array_module(g), backend_of(g)
+        out, loop = xp.empty_like(g), backend.loop(loops.leaky_slope, g)
+
+        def part(out, g, y):
+            if loop and g.ndim == 1 and g.dtype == y.dtype:
+                return loop(g, y, g.dtype.type(self.slope), out)
+            xp.multiply(g, slopes(y, self.slope), out=out)
+
+        backend.for_pieces(part, 4, out, g, y)
         return out,
 
 

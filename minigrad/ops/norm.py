@@ -8,6 +8,7 @@ derivative is right: the statistics depend on x as well.
 import math
 
 from minigrad.backend import array_module, backend_of
+from minigrad.backend import compiled as loops
 from minigrad.graph import OUT, Handle, Op
 from minigrad.ops.activation import slopes
 from minigrad.ops.broadcast import unbroadcast
@@ -115,20 +116,35 @@ class BatchNormalize(Normalize):
         totals = self.blocks("sum_blocks", part, lines)
         return totals.reshape(*totals.shape[:-1], -1, self.shape[1]).sum(-2)
 
+    def loop(self, function, x, *others):
+        """A compiled loop, or None; see the backend's `loop`. All arrays have to be of one dtype."""
+        return backend_of(x).loop(function, x) if all(other.dtype == x.dtype for other in others) else None
+
     def forward(self, x, w, b):
         xp, rows = array_module(x), self.lines(x)
         share = x.shape[1] / x.size
+        centre, scale = (self.loop(function, x, w, b) for function in (loops.centre, loops.scale))
         mean = self.sums(lambda i: rows[i].sum(0), rows) * share
         wide = self.spread(mean, rows)
         y = backend_of(x).channels_last(x.shape, x.dtype)
         out = self.lines(y)
-        var = self.sums(lambda i: xp.square(xp.subtract(rows[i], wide, out=out[i])).sum(0), rows) * share
+
+        def squares(i):
+            if centre is None:
+                return xp.square(xp.subtract(rows[i], wide, out=out[i])).sum(0)
+            total = xp.zeros_like(wide)
+            centre(rows[i], wide, out[i], total)
+            return total
+
+        var = self.sums(squares, rows) * share
         self.mean, self.var, self.rest = mean.reshape(self.shape), var.reshape(self.shape), None
         self.scale = 1.0 / xp.sqrt(self.var + self.eps)
         factor, shift = self.spread(self.scale.reshape(-1) * w, rows), self.spread(b, rows)
 
         def part(i):
             z = out[i]
+            if scale is not None:
+                return scale(z, factor, shift, x.dtype.type(1 if self.slope is None else self.slope))
             z *= factor
             z += shift
             if self.slope is not None:
@@ -147,8 +163,14 @@ class BatchNormalize(Normalize):
         mean = self.spread(self.mean.reshape(-1), rows)
         gx = backend_of(x).channels_last(x.shape, x.dtype)
         out, signs = self.lines(gx), None if y is None else self.lines(y)
+        slope_sums, untilt = (self.loop(function, x, g, w) for function in (loops.slope_sums, loops.untilt))
 
         def sums(i):
+            if slope_sums is not None:
+                total, tilted = totals = xp.zeros((2, len(mean)), mean.dtype)
+                y, slope = (given, 1) if signs is None else (signs, self.slope)
+                slope_sums(given[i], y[i], rows[i], mean, x.dtype.type(slope), out[i], total, tilted)
+                return totals
             here = given[i] if signs is None else xp.multiply(given[i], slopes(signs[i], self.slope), out=out[i])
             return xp.stack([here.sum(0), ((rows[i] - mean) * here).sum(0)])
 
@@ -160,6 +182,8 @@ class BatchNormalize(Normalize):
             factor = self.spread(scale * w, rows)
 
             def part(i):
+                if untilt is not None:
+                    return untilt(here[i], rows[i], mean, tilt, level, factor, out[i])
                 t = rows[i] - mean
                 t *= tilt
                 t += here[i]

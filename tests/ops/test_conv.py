@@ -200,22 +200,23 @@ def test_any_number_of_threads_gives_the_same_values(monkeypatch, count, groups)
 
 @pytest.mark.parametrize("count", (1, 2, 3))
 def test_pieces_are_whole_and_in_one_order(monkeypatch, count):
-    monkeypatch.setattr(threads, "SMALL", 0)
-    monkeypatch.setattr(threads, "CACHED", 100)
-    monkeypatch.setattr(threads, "ROWS", 1)
+    for name, value in (("LEAST", 0), ("SMALL", 0), ("CACHED", 100), ("ROWS", 1)):
+        monkeypatch.setattr(threads, name, value)
     monkeypatch.setattr(threads._threads, "count", count)
     x = np.random.default_rng(0).standard_normal((3, 8, 10, 4))
-    pieces = []
+    pieces, vectors = [], []
 
     def part(y, x):
         pieces.append(y.size)
+        vectors.append(y.ndim == 1)
         np.multiply(x, 2, out=y)
 
     for form, whole in ((x, False), (x.transpose(0, 3, 1, 2), False), (x[:, ::2], True), (x[:, :, ::-1], True)):
-        pieces.clear()
+        pieces.clear(), vectors.clear()
         y = np.empty_like(form)
         threads.for_pieces(part, 1, y, form)
         assert np.array_equal(y, 2 * form) and sum(pieces) == form.size and (len(pieces) == 1) == whole
+        assert all(vectors) or whole
     gap = np.zeros_like(x)[:, ::2]
     threads.for_pieces(part, 1, gap, x[:, ::2])  # equal strides, but no whole piece of memory
     assert np.array_equal(gap, 2 * x[:, ::2])

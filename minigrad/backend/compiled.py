@@ -113,8 +113,8 @@ def slope_sums(g, y, x, mean, slope, out, total, tilted):
             out[i, j], total[j], tilted[j] = here, one, other
 
 
-def untilt(g, x, mean, tilt, level, factor, out):
-    """out = ((x - mean) * tilt + g - level) * factor"""
+def untilt(g, x, mean, tilt, level, factor):
+    """g = ((x - mean) * tilt + g - level) * factor"""
     for i in range(x.shape[0]):
         for j in range(x.shape[1]):
-            out[i, j] = ((x[i, j] - mean[j]) * tilt[j] + g[i, j] - level[j]) * factor[j]
+            g[i, j] = ((x[i, j] - mean[j]) * tilt[j] + g[i, j] - level[j]) * factor[j]

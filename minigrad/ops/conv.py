@@ -21,8 +21,9 @@ import math
 from typing import NamedTuple
 
 from minigrad.backend import array_module, backend_of
-from minigrad.graph import Op
+from minigrad.graph import Handle, Op
 from minigrad.ops import winograd
+from minigrad.ops.norm import lines
 from minigrad.ops.shape import permute
 
 FEW, LONG = 16, 32  # values in a run: too few for it, and enough for a product of its own
@@ -58,6 +59,17 @@ class Geometry(NamedTuple):
 def pixels(x):
     """(N, C, H, W) as the matrix (N * H * W, C): a view where memory is channels-last."""
     return permute(x, 0, 2, 3, 1).reshape(-1, x.shape[1])
+
+
+def channel_sums(x):
+    """The sums over all axes of (N, C, ...) but the channels."""
+    return pixels(x).sum(0) if isinstance(x, Handle) else lines(x).sum(0).reshape(-1, x.shape[1]).sum(0)
+
+
+def add_to_channels(x, b):
+    """x += b, of arrays (N, C, ...) in channels-last memory and (C,)."""
+    rows = lines(x)
+    rows += array_module(b).tile(b, rows.shape[1] // len(b))
 
 
 class Windows:
@@ -172,7 +184,7 @@ class Conv2d(Op):
                 m = backend.products(scheme.spread_image(x[images, i]), u.transpose(0, 2, 1))
                 scheme.gather_output(m, y[images, j])
             if b is not None:
-                pixels(y[images])[...] += b
+                add_to_channels(y[images], b)
 
         backend.for_blocks(part, n, *scheme.sizes(c, o))
         return y
@@ -180,7 +192,7 @@ class Conv2d(Op):
     def backward(self, g, x, w):
         gx = ConvTranspose2d(self.geometry, self.spread)(g, w) if self.needs[0] else None
         gw = ConvWeight2d(self.geometry)(x, g) if self.needs[1] else None
-        return (gx, gw) if len(self.parents) == 2 else (gx, gw, pixels(g).sum(0) if self.needs[2] else None)
+        return (gx, gw) if len(self.parents) == 2 else (gx, gw, channel_sums(g) if self.needs[2] else None)
 
 
 class ConvTranspose2d(Op):
@@ -201,7 +213,7 @@ class ConvTranspose2d(Op):
             for i, j, u in groups:
                 scheme.gather_image(scheme.spread_output(g[images, j]), u, x[images, i])
             if b is not None:
-                pixels(x[images])[...] += b
+                add_to_channels(x[images], b)
 
         backend.for_blocks(part, n, *scheme.sizes(c, o))
         return x
@@ -209,7 +221,7 @@ class ConvTranspose2d(Op):
     def backward(self, h, g, w):
         gg = Conv2d(self.geometry, self.spread)(h, w) if self.needs[0] else None
         gw = ConvWeight2d(self.geometry)(h, g) if self.needs[1] else None
-        return (gg, gw) if len(self.parents) == 2 else (gg, gw, pixels(h).sum(0) if self.needs[2] else None)
+        return (gg, gw) if len(self.parents) == 2 else (gg, gw, channel_sums(h) if self.needs[2] else None)
 
 
 class ConvWeight2d(Op):

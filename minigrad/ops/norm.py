@@ -95,25 +95,18 @@ class BatchNormalize(Normalize):
         if slope is not None:
             self.keep = (0, 1, OUT)
 
-    def lines(self, x):
-        """x as a matrix of several pixels a line, channels last: NumPy is slow on lines of 32 or 64 values."""
-        count, channels = x.size // x.shape[1], x.shape[1]
-        most = max(1, LINE // channels)
-        together = math.gcd(count, 1 << most.bit_length() - 1)
-        return pixels(x).reshape(count // together, together * channels)
-
-    def spread(self, values, lines):
+    def spread(self, values, rows):
         """Values (C,) for each pixel of a line."""
-        return array_module(values).tile(values, lines.shape[1] // len(values))
+        return array_module(values).tile(values, rows.shape[1] // len(values))
 
-    def blocks(self, function, part, lines):
+    def blocks(self, function, part, rows):
         """`function` (for_blocks or sum_blocks of the backend) over the lines."""
-        length = lines.shape[1]  # of simple operations, larger blocks than the cache's: threads queue up between them
-        return getattr(backend_of(lines), function)(part, len(lines), 1, length // 2, 2 * length)
+        length = rows.shape[1]  # of simple operations, larger blocks than the cache's: threads queue up between them
+        return getattr(backend_of(rows), function)(part, len(rows), 1, length // 2, 2 * length)
 
-    def sums(self, part, lines):
+    def sums(self, part, rows):
         """part(slice), sums over lines (..., length of a line), added up to (..., C)."""
-        totals = self.blocks("sum_blocks", part, lines)
+        totals = self.blocks("sum_blocks", part, rows)
         return totals.reshape(*totals.shape[:-1], -1, self.shape[1]).sum(-2)
 
     def loop(self, function, x, *others):
@@ -121,13 +114,13 @@ class BatchNormalize(Normalize):
         return backend_of(x).loop(function, x) if all(other.dtype == x.dtype for other in others) else None
 
     def forward(self, x, w, b):
-        xp, rows = array_module(x), self.lines(x)
+        xp, rows = array_module(x), lines(x)
         share = x.shape[1] / x.size
         centre, scale = (self.loop(function, x, w, b) for function in (loops.centre, loops.scale))
         mean = self.sums(lambda i: rows[i].sum(0), rows) * share
         wide = self.spread(mean, rows)
         y = backend_of(x).channels_last(x.shape, x.dtype)
-        out = self.lines(y)
+        out = lines(y)
 
         def squares(i):
             if centre is None:
@@ -159,10 +152,10 @@ class BatchNormalize(Normalize):
                 g = g * slopes(y.array, self.slope)
             return super().backward(g, x, w)
         xp, scale = array_module(x), self.scale.reshape(-1)
-        rows, given = self.lines(x), self.lines(g)
+        rows, given = lines(x), lines(g)
         mean = self.spread(self.mean.reshape(-1), rows)
         gx = backend_of(x).channels_last(x.shape, x.dtype)
-        out, signs = self.lines(gx), None if y is None else self.lines(y)
+        out, signs = lines(gx), None if y is None else lines(y)
         slope_sums, untilt = (self.loop(function, x, g, w) for function in (loops.slope_sums, loops.untilt))
 
         def sums(i):
@@ -183,7 +176,7 @@ class BatchNormalize(Normalize):
 
             def part(i):
                 if untilt is not None:
-                    return untilt(here[i], rows[i], mean, tilt, level, factor, out[i])
+                    return untilt(out[i], rows[i], mean, tilt, level, factor)  # slope_sums left g there
                 t = rows[i] - mean
                 t *= tilt
                 t += here[i]
@@ -197,6 +190,14 @@ class BatchNormalize(Normalize):
 def pixels(x):
     """(N, C, ...) as the matrix (N * ..., C): a view where memory is channels-last."""
     return array_module(x).moveaxis(x, 1, -1).reshape(-1, x.shape[1])
+
+
+def lines(x):
+    """x as a matrix of several pixels a line, channels last: NumPy is slow on lines of 32 or 64 values."""
+    count, channels = x.size // x.shape[1], x.shape[1]
+    most = max(1, LINE // channels)
+    together = math.gcd(count, 1 << most.bit_length() - 1)
+    return pixels(x).reshape(count // together, together * channels)
 
 
 def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):

@@ -232,11 +232,8 @@ class Optimizer:
             if step not in numbers:
                 numbers[step] = [kind(number) for number in self.numbers(group, step)]
 
-            def part(p, g, *state, numbers=numbers[step]):
-                loop(p, g, *state, *numbers)
-
             values, *state = flat.whole(start, end)
-            for_pieces(part, LOOP_WORK, values, gradient, *state)
+            for_pieces(lambda *arrays, these=numbers[step]: loop(*arrays, *these), LOOP_WORK, values, gradient, *state)
 
     def update(self, xp, group, step, p, g, t, **state):
         """Change p and the state, all 1-D arrays of one length, by the gradient g, which stays; t is for scratch."""

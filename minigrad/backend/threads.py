@@ -178,13 +178,14 @@ def for_pieces(part, operations, *arrays):
     `LEAST`), or not laid out alike without gaps: then there is one piece, the arrays as they are.
     """
     first = arrays[0]
-    if first.size < LEAST or any(array.strides != first.strides for array in arrays):
+    alone = first.size * operations < SMALL
+    if first.size < LEAST or alone and first.ndim == 1 or any(array.strides != first.strides for array in arrays):
         part(*arrays)
         return
     flat = [array.ravel("K") for array in arrays]  # in the order of their memory, which thus is the same
     if not np.may_share_memory(flat[0], first):  # there are gaps: this is a copy
         part(*arrays)
-    elif first.size * operations < SMALL:
+    elif alone:
         part(*flat)
     else:
         for_blocks(lambda i: part(*(array[i] for array in flat)), first.size, 1, 1, operations)

@@ -66,7 +66,10 @@ class LeakyRelu(Op):
             self.factor = xp.where(x > 0, 1, self.slope).astype(x.dtype) if self.slope else slopes(x, 0)
             return x * self.factor
         y, backend = xp.empty_like(x), backend_of(x)
-        slope, loop = backend.number(self.slope, x.dtype), backend.loop(loops.leaky, x)
+        slope = backend.number(self.slope, x.dtype)
+        if x.size <= SHORT:
+            return xp.maximum(x, xp.multiply(x, slope, out=y), out=y)
+        loop = backend.loop(loops.leaky, x)
 
         def part(y, x):
             if loop and x.ndim == 1:

@@ -74,6 +74,8 @@ class Normalize(Op):
         gx = gw = gb = None
         if w is None:
             gy = g
+        elif g.shape == w.shape:
+            gy, gw, gb = g * w, g * hat, g
         else:
             gy = g * w.reshape(self.shape)
             gw = unbroadcast(g * hat, self.shape).reshape(w.shape)
@@ -207,12 +209,12 @@ def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
     >>> layer_norm(tensor([[1., 3.]]), (2,), eps=0.)
     tensor([[-1.,  1.]])
     """
-    n = len(normalized_shape)
-    if not n or tuple(x.shape[-n:]) != tuple(normalized_shape):
-        raise ValueError(f"layer_norm: the input has shape {tuple(x.shape)}, its last axes must be "
-                         f"{tuple(normalized_shape)}; give normalized_shape the input's last sizes")
-    axes = tuple(range(len(x.shape) - n, len(x.shape)))
-    return normalized(Normalize(axes, tuple(normalized_shape), eps), x, weight, bias)
+    shape, features = tuple(x.shape), tuple(normalized_shape)
+    first = len(shape) - len(features)
+    if not features or shape[first:] != features or first < 0:
+        raise ValueError(f"layer_norm: the input has shape {shape}, its last axes must be {features}; give "
+                         "normalized_shape the input's last sizes")
+    return normalized(Normalize(tuple(range(first, len(shape))), features, eps), x, weight, bias)
 
 
 def normalized(op, x, weight, bias):

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.data.download import Unavailable, load_digits
+from minigrad.data.download import Unavailable, cache_folder, load_digits
 from minigrad.data.faces import synthetic_faces
 from minigrad.data.files import alone
 from minigrad.data.hdf5 import ImageSet
@@ -69,13 +69,6 @@ class Part:
 
     def __getitem__(self, index):
         return self.images[self.indices[index]]
-
-
-def cache_folder():
-    """Where what took time to make is kept: $MINIGRAD_CACHE, or the user's cache."""
-    import pooch
-
-    return Path(os.environ.get("MINIGRAD_CACHE") or pooch.os_cache("minigrad"))
 
 
 def open_digits(name, size=28, *, log=print):

@@ -130,10 +130,17 @@ def load_digits(name="auto", split="train", *, log=print):
     return *synthetic_digits(count, seed), f"synthetic digits drawn by code, {split} split (seed {seed})"
 
 
+def cache_folder():
+    """Where downloads, and what took time to make, are kept: $MINIGRAD_CACHE, or the user's cache."""
+    import pooch
+
+    return Path(os.environ.get("MINIGRAD_CACHE") or pooch.os_cache("minigrad"))
+
+
 def locate(dataset, *, download=True):
     """Find the files of a data set, check their digests, and download those that are missing into the user's cache.
 
-    $MINIGRAD_DATA/<folder> comes first, then <folder> in the user's cache (`pooch.os_cache("minigrad")`).
+    $MINIGRAD_DATA/<folder> comes first, then <folder> in `cache_folder()`.
 
     Args:
         dataset: `MNIST`, `FASHION_MNIST`, or a `FileSet` of one's own.
@@ -146,9 +153,7 @@ def locate(dataset, *, download=True):
         Unavailable: a file is not here and could not be downloaded. The message says what was tried and what to do.
         DataError: a file that is here does not have its digest.
     """
-    import pooch
-
-    cache = Path(pooch.os_cache("minigrad")) / dataset.folder
+    cache = cache_folder() / dataset.folder
     folders = [cache]
     if os.environ.get("MINIGRAD_DATA"):
         folders.insert(0, Path(os.environ["MINIGRAD_DATA"]) / dataset.folder)

@@ -117,7 +117,8 @@ def surroundings(tmp_path, monkeypatch):
     """A cache in the test's own folder, no data folder, short timeouts, no proxy between us and the server."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / "cache" / project)
-    monkeypatch.delenv("MINIGRAD_DATA", raising=False)
+    for name in ("MINIGRAD_DATA", "MINIGRAD_CACHE"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(download, "READ_TIMEOUT", 0.3)
 
@@ -243,6 +244,12 @@ def test_a_damaged_file_is_named_and_not_used(dataset, server, tmp_path, monkeyp
     with pytest.raises(DataError, match=f"a.gz: is damaged.*{DIGEST}.*delete the file") as caught:
         locate(dataset("good"))
     assert not isinstance(caught.value, Unavailable) and server.asked == []
+
+
+def test_the_cache_can_be_put_elsewhere(dataset, server, tmp_path, monkeypatch):
+    monkeypatch.setenv("MINIGRAD_CACHE", str(tmp_path / "elsewhere"))
+    assert locate(dataset("good"))["a.gz"] == tmp_path / "elsewhere/tests/a.gz"
+    assert not (tmp_path / "cache").exists()
 
 
 def test_a_digest_is_worked_out_once(dataset, monkeypatch):

@@ -95,6 +95,9 @@ class Flat:
                     together = False
                     continue
                 steps[i] += 1
+                if parameters[i].grad.array.shape != parameters[i].array.shape:
+                    raise ValueError(f"step: a parameter of shape {parameters[i].shape} has a gradient of shape "
+                                     f"{parameters[i].grad.shape}; give it one of its own shape")
                 if together:
                     views[i - first][...] = parameters[i].grad.array
                     together = steps[i] == steps[first]
@@ -111,14 +114,11 @@ class Flat:
         """Memory for the intermediate results of a block; kept, it would add to the peak of the next backward pass."""
         return self.xp.empty(min(self.block, len(self.values)), self.values.dtype)
 
-    def compiled(self, loop):
-        """The loop, compiled, if it can be had for these arrays, else None."""
-        return backend_of(self.values).loop(loop, self.values) if loop else None
-
-    def whole(self, start, end):
-        """The buffers from start to end: [values, *state]."""
+    def whole(self, start, end, names):
+        """The buffers from start to end: [values, *state], the state in the order of `names`."""
         if (start, end) not in self.cut:
-            self.cut[start, end] = [buffer[start:end] for buffer in (self.values, *self.state.values())]
+            buffers = self.values, *(self.state[name] for name in names)
+            self.cut[start, end] = [buffer[start:end] for buffer in buffers]
         return self.cut[start, end]
 
     def blocks(self, start, end):
@@ -138,12 +138,6 @@ class Optimizer:
     """
 
     slots = ()  # the names of the state that goes with each element
-    loop = None  # `update` as a loop over elements, in `backend/compiled.py`, where there is one
-
-    def __init_subclass__(cls):
-        """A subclass with an update of its own has none of its base's loop."""
-        if "update" in vars(cls) and "loop" not in vars(cls):
-            cls.loop = None
 
     def __init__(self, parameters, **defaults):
         groups = list(parameters)
@@ -214,10 +208,7 @@ class Optimizer:
                 if not stretches:
                     continue
                 touch(flat.values)
-                loop = flat.compiled(self.loop)
-                if loop:
-                    self._update_by_loop(loop, group, flat, stretches)
-                else:
+                if not self._update_by_loop(group, flat, stretches):
                     self._update_by_arrays(group, flat, stretches)
         return loss
 
@@ -227,21 +218,30 @@ class Optimizer:
             for values, state, place in flat.blocks(start, end):
                 self.update(flat.xp, group, step, values, gradient[place], scratch[:len(values)], **state)
 
-    def _update_by_loop(self, loop, group, flat, stretches):
-        kind, numbers = flat.values.dtype.type, {}
+    def _update_by_loop(self, group, flat, stretches):
+        """The same by the loop that the update has as an attribute, where it can be compiled; whether it was."""
+        function, dtype = getattr(self.update, "loop", None), flat.values.dtype
+        loop = backend_of(flat.values).loop(function, flat.values) if function else None
+        if loop is None or any(gradient.dtype != dtype for *_, gradient in stretches):
+            return False
+        names, numbers = function.__code__.co_varnames[2:2 + len(flat.state)], {}
         for start, end, step, gradient in stretches:
             if step not in numbers:
-                numbers[step] = [kind(number) for number in self.numbers(group, step)]
-
-            values, *state = flat.whole(start, end)
+                numbers[step] = [dtype.type(number) for number in self.numbers(group, step)]
+            values, *state = flat.whole(start, end, names)
             for_pieces(lambda *arrays, these=numbers[step]: loop(*arrays, *these), LOOP_WORK, values, gradient, *state)
+        return True
 
     def update(self, xp, group, step, p, g, t, **state):
-        """Change p and the state, all 1-D arrays of one length, by the gradient g, which stays; t is for scratch."""
+        """Change p and the state, all 1-D arrays of one length, by the gradient g, which stays; t is for scratch.
+
+        It may have an attribute `loop`: the same as a loop over elements, in `backend/compiled.py`, which takes p, g,
+        the state by its names, and then `numbers`.
+        """
         raise NotImplementedError
 
     def numbers(self, group, step):
-        """The numbers of the update, which its array form and its loop share: the loop takes them after the state."""
+        """The numbers of the update, which its array form and its loop share."""
         raise NotImplementedError
 
     def state_dict(self):
@@ -270,14 +270,14 @@ class Optimizer:
         for i, (group, old) in enumerate(zip(self.param_groups, saved)):
             group.update({k: copy.deepcopy(v) for k, v in old.items() if k in self.defaults})
             places = {id(p): (flat, k) for flat in self._flat_parts(i) for k, p in enumerate(flat.parameters)}
-            entries += [(*places[id(p)], state_dict["state"].get(key, {}))
+            entries += [(*places[id(p)], state_dict["state"].get(key, {}), key)
                         for p, key in zip(group["params"], old["params"])]
-        for flat, k, entry in entries:
+        for flat, k, entry, key in entries:
             for slot in flat.state:
                 if slot in entry and tuple(entry[slot].shape) != flat.parameters[k].shape:
-                    raise ValueError(f"{name}: {slot} of parameter {k} has shape {tuple(entry[slot].shape)}, the "
+                    raise ValueError(f"{name}: {slot} of parameter {key} has shape {tuple(entry[slot].shape)}, the "
                                      f"parameter {flat.parameters[k].shape}; make the optimiser over the same model")
-        for flat, k, entry in entries:
+        for flat, k, entry, _ in entries:
             flat.steps[k] = int(entry.get("step", bool(entry)))  # PyTorch's SGD counts no steps
             for slot, buffer in flat.state.items():
                 value = entry.get(slot, 0.0)
@@ -295,9 +295,9 @@ def _copy_state(old, new):
             target, j = places[id(p)]
             target.steps[j] = flat.steps[k]
             for name, buffer in flat.state.items():
-                values = buffer[flat.starts[k]:flat.starts[k + 1]]
+                values = flat.view(buffer, k)
                 values = values.get() if hasattr(values, "get") and target.xp.__name__ == "numpy" else values
-                target.state[name][target.starts[j]:target.starts[j + 1]] = target.xp.asarray(values)
+                target.view(target.state[name], j)[...] = target.xp.asarray(values)
 
 
 class SGD(Optimizer):
@@ -365,7 +365,6 @@ class Adam(Optimizer):
     """p -= lr * m / (sqrt(v) + eps): bias-corrected running means of g and g**2 (Kingma & Ba 2015, algorithm 1)."""
 
     slots = ("exp_avg", "exp_avg_sq")
-    loop = staticmethod(loops.adam)
     decoupled = False  # whether weight decay acts on the parameters themselves
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
@@ -376,10 +375,10 @@ class Adam(Optimizer):
 
         lr * (m / c1) / (sqrt(v / c2) + eps) is m / (sqrt(v) + eps * sqrt(c2)) * (lr * sqrt(c2) / c1).
         """
-        (beta1, beta2), lr, decay = group["betas"], group["lr"], group["weight_decay"]
+        (beta1, beta2), lr, decay = map(float, group["betas"]), float(group["lr"]), float(group["weight_decay"])
         correction = math.sqrt(1 - beta2 ** step)
         return (1 - lr * decay if self.decoupled else 1.0, 0.0 if self.decoupled else decay, beta1, 1 - beta1,
-                beta2, 1 - beta2, group["eps"] * correction, lr * correction / (1 - beta1 ** step))
+                beta2, 1 - beta2, float(group["eps"]) * correction, lr * correction / (1 - beta1 ** step))
 
     def update(self, xp, group, step, p, g, t, exp_avg, exp_avg_sq):
         shrink, decay, beta1, rest1, beta2, rest2, eps, rate = self.numbers(group, step)
@@ -401,6 +400,8 @@ class Adam(Optimizer):
         xp.divide(exp_avg, t, out=t)
         t *= rate
         p -= t
+
+    update.loop = loops.adam
 
 
 class AdamW(Adam):

@@ -61,7 +61,7 @@ def adam(p, g, exp_avg, exp_avg_sq, shrink, decay, beta1, rest1, beta2, rest2, e
 
 
 def outer(x, y, out):
-    """out[i, j] = x[i] * y[j]"""
+    """out[i, j] = x[i] * y[j], with the signs of zeros, which the BLAS loses"""
     for i in range(x.size):
         factor = x[i]
         for j in range(y.size):
@@ -83,7 +83,7 @@ def leaky_slope(g, y, slope, out):
 
 
 # Batch norm, a block of lines (R, L) at a time; mean, factor and the like are (L,). `total` and its like are added to,
-# a line after the other, which is the order in which NumPy sums over the first axis.
+# a line after the other, which is the order in which NumPy sums over the first axis if L > 1 and lines lie in order.
 
 
 def centre(x, mean, out, total):

@@ -57,7 +57,7 @@ class LeakyRelu(Op):
     """y = x if x > 0, else slope * x"""
 
     def __init__(self, slope=0.01):
-        self.slope = slope
+        self.slope = float(slope)
         self.keep = (OUT,) if 0 < slope <= 1 else ()  # y has the sign of x then, and is the larger of x and slope * x
 
     def forward(self, x):
@@ -66,8 +66,8 @@ class LeakyRelu(Op):
             self.factor = xp.where(x > 0, 1, self.slope).astype(x.dtype) if self.slope else slopes(x, 0)
             return x * self.factor
         y, backend = xp.empty_like(x), backend_of(x)
-        slope = backend.number(self.slope, x.dtype)
-        if x.size <= SHORT:
+        slope = backend.number(self.slope, y.dtype)
+        if y.size <= SHORT:
             return xp.maximum(x, xp.multiply(x, slope, out=y), out=y)
         loop = backend.loop(loops.leaky, x)
 

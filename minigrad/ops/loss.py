@@ -108,8 +108,8 @@ class Bce(Loss):
         one, least = backend.number(1, x.dtype), backend.number(-100, x.dtype)
         ln_x, ln_rest = backend.unwarned(xp.log, x), backend.unwarned(xp.log1p, -x)  # ln 0 is what the bound is for
         each = (t - one) * xp.maximum(ln_rest, least) - t * xp.maximum(ln_x, least)
-        total = each.sum()  # NaN if one is: if x is NaN, below 0 or above 1, or the target strange
-        if total != total and not (x.min() >= 0 and x.max() <= 1):
+        total = backend.unwarned(each.sum)  # NaN if one is: if x is NaN, below 0 or above 1, or the target strange
+        if (total != total or x.dtype.kind != "f" and x.size) and not (x.min() >= 0 and x.max() <= 1):
             raise ValueError(f"the input reaches from {x.min()} to {x.max()} and must be probabilities in 0..1 (end "
                              "the network with a sigmoid, or use bce_with_logits)")
         return each

@@ -28,7 +28,7 @@ class Normalize(Op):
     vector = False
 
     def __init__(self, axes, shape, eps):
-        self.axes, self.shape, self.eps = axes, shape, eps
+        self.axes, self.shape, self.eps = axes, shape, float(eps)
 
     def forward(self, x, w=None, b=None):
         xp = array_module(x)
@@ -104,21 +104,27 @@ class BatchNormalize(Normalize):
     def blocks(self, function, part, rows):
         """`function` (for_blocks or sum_blocks of the backend) over the lines."""
         length = rows.shape[1]  # of simple operations, larger blocks than the cache's: threads queue up between them
-        return getattr(backend_of(rows), function)(part, len(rows), 1, length // 2, 2 * length)
+        return getattr(backend_of(rows), function)(part, len(rows), 1, max(1, length // 2), 2 * length)
 
     def sums(self, part, rows):
         """part(slice), sums over lines (..., length of a line), added up to (..., C)."""
         totals = self.blocks("sum_blocks", part, rows)
         return totals.reshape(*totals.shape[:-1], -1, self.shape[1]).sum(-2)
 
-    def loop(self, function, x, *others):
-        """A compiled loop, or None; see the backend's `loop`. All arrays have to be of one dtype."""
-        return backend_of(x).loop(function, x) if all(other.dtype == x.dtype for other in others) else None
+    def loop(self, function, *arrays):
+        """A compiled loop, or None; see the backend's `loop`.
+
+        The arrays have to be of one dtype. The first ones are lines, of more than one value, one after the other: only
+        then does NumPy, too, add up line after line.
+        """
+        first = arrays[0]
+        alike = all(array.dtype == first.dtype and (array.ndim == 1 or array.flags.c_contiguous) for array in arrays)
+        return backend_of(first).loop(function, first) if alike and first.shape[1] > 1 else None
 
     def forward(self, x, w, b):
         xp, rows = array_module(x), lines(x)
         share = x.shape[1] / x.size
-        centre, scale = (self.loop(function, x, w, b) for function in (loops.centre, loops.scale))
+        centre, scale = (self.loop(function, rows, w, b) for function in (loops.centre, loops.scale))
         mean = self.sums(lambda i: rows[i].sum(0), rows) * share
         wide = self.spread(mean, rows)
         y = backend_of(x).channels_last(x.shape, x.dtype)
@@ -158,7 +164,8 @@ class BatchNormalize(Normalize):
         mean = self.spread(self.mean.reshape(-1), rows)
         gx = backend_of(x).channels_last(x.shape, x.dtype)
         out, signs = lines(gx), None if y is None else lines(y)
-        slope_sums, untilt = (self.loop(function, x, g, w) for function in (loops.slope_sums, loops.untilt))
+        each = rows, given, given if signs is None else signs, w
+        slope_sums, untilt = (self.loop(function, *each) for function in (loops.slope_sums, loops.untilt))
 
         def sums(i):
             if slope_sums is not None:

@@ -8,6 +8,7 @@ import pytest
 
 import minigrad as mg
 from minigrad import autograd, ops
+from minigrad.nn import functional as F
 
 WIDE = np.concatenate(
     [
@@ -177,3 +178,26 @@ def test_the_left_tail_of_gelu_keeps_its_digits():
         assert found.dtype == "f" and (abs(found - wide)[here] <= 2e-6 * abs(wide)[here]).all()
     assert np.isnan(ops.activation.ndtr(np.array([np.nan]))).all()
     assert ops.activation.ndtr(np.array([-np.inf, np.inf, -1e4, 1e4])).tolist() == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32"])
+def test_losses_of_vectors_of_small_integers_do_not_wrap(dtype):
+    x, t = (mg.from_numpy(np.full(300, value, dtype)) for value in (3, 0))
+    assert F.l1_loss(x, t, reduction="sum").item() == 900
+    assert F.mse_loss(x, t).item() == pytest.approx(9)
+
+
+def test_bce_of_bytes_has_a_range_too():
+    x, t = (mg.from_numpy(np.array(values, "uint8")) for values in ([0, 2, 1], [0, 1, 0]))
+    with pytest.raises(ValueError, match="reaches from 0 to 2"):
+        F.binary_cross_entropy(x, t)
+
+
+def test_bce_without_reduction_does_not_mind_a_large_sum():
+    x, t = (mg.from_numpy(np.full((40, 40), value, "float16")) for value in (0, 1))
+    assert F.binary_cross_entropy(x, t, reduction="none").numpy().max() == 100  # warnings are errors
+
+
+def test_leaky_relu_takes_numbers_and_a_slope_of_any_kind():
+    assert float(ops.leaky_relu(3.0)) == 3 and float(ops.leaky_relu(-3.0, 0.5)) == -1.5
+    assert F.leaky_relu(mg.tensor([-1.0]), np.array(0.25)).item() == -0.25

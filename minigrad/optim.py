@@ -88,6 +88,10 @@ class Flat:
         A gradient of its own stretch is not copied if it is in its parameter's memory order.
         """
         found, parameters, steps, starts = [], self.parameters, self.steps, self.starts
+        for p in parameters:  # before any step is counted
+            if p.grad is not None and p.grad.array.shape != p.array.shape:
+                raise ValueError(f"step: a parameter of shape {p.shape} has a gradient of shape {p.grad.shape}; give "
+                                 "it one of its own shape")
         for first, last, buffer, views in self.plan:
             together = buffer is not None
             for i in range(first, last):
@@ -95,9 +99,6 @@ class Flat:
                     together = False
                     continue
                 steps[i] += 1
-                if parameters[i].grad.array.shape != parameters[i].array.shape:
-                    raise ValueError(f"step: a parameter of shape {parameters[i].shape} has a gradient of shape "
-                                     f"{parameters[i].grad.shape}; give it one of its own shape")
                 if together:
                     views[i - first][...] = parameters[i].grad.array
                     together = steps[i] == steps[first]
@@ -116,10 +117,11 @@ class Flat:
 
     def whole(self, start, end, names):
         """The buffers from start to end: [values, *state], the state in the order of `names`."""
-        if (start, end) not in self.cut:
+        key = start, end, names
+        if key not in self.cut:
             buffers = self.values, *(self.state[name] for name in names)
-            self.cut[start, end] = [buffer[start:end] for buffer in buffers]
-        return self.cut[start, end]
+            self.cut[key] = [buffer[start:end] for buffer in buffers]
+        return self.cut[key]
 
     def blocks(self, start, end):
         """The buffers from start to end, a block at a time: [(values, state, place in the gradient)]."""

@@ -2,8 +2,8 @@
 
 Adam's update is a dozen array operations, and each brings its operands from memory again. As a loop it is one pass, in
 a quarter of the time; an outer product takes 40 % of the BLAS's. A loop does the operations of the array form in their
-order, each rounded to the arrays' dtype, so that its results are the same to the last bit; it only lacks NumPy's
-warnings of overflow.
+order, each rounded to the arrays' dtype, so that its results are the same to the last bit (but for the signs of zeros
+in outer products, which the BLAS loses); it only lacks NumPy's warnings of overflow.
 
 A loop reads all of an element, into local names, before it writes any of it: the compiler can then check once that the
 arrays do not overlap, and takes 16 elements at a time. With `m[i] *= beta1` and the like it takes four times as long.
@@ -47,7 +47,7 @@ def compiler():
 
 
 def adam(p, g, exp_avg, exp_avg_sq, shrink, decay, beta1, rest1, beta2, rest2, eps, rate):
-    """`optim.Adam.update`, for arrays of float32 or float64 and numbers of their dtype."""
+    """`optim.Adam.update`, for vectors of one length, of float32 or float64, and numbers of their dtype."""
     for i in range(p.size):
         value, slope, mean, square = p[i], g[i], exp_avg[i], exp_avg_sq[i]
         if shrink != 1:
@@ -61,7 +61,7 @@ def adam(p, g, exp_avg, exp_avg_sq, shrink, decay, beta1, rest1, beta2, rest2, e
 
 
 def outer(x, y, out):
-    """out[i, j] = x[i] * y[j], with the signs of zeros, which the BLAS loses"""
+    """out[i, j] = x[i] * y[j]: vectors (M,) and (N,) into (M, N)"""
     for i in range(x.size):
         factor = x[i]
         for j in range(y.size):
@@ -69,7 +69,7 @@ def outer(x, y, out):
 
 
 def leaky(x, slope, out):
-    """out = max(x, slope * x)"""
+    """out = max(x, slope * x), vectors of one length"""
     for i in range(x.size):
         y = x[i]
         low = y * slope
@@ -77,7 +77,7 @@ def leaky(x, slope, out):
 
 
 def leaky_slope(g, y, slope, out):
-    """out = g, times slope where y is not positive"""
+    """out = g, times slope where y is not positive, vectors of one length"""
     for i in range(g.size):
         out[i] = g[i] if y[i] > 0 else g[i] * slope
 

@@ -7,10 +7,9 @@ import threading
 import numpy
 
 from minigrad.backend import compiled
-from minigrad.backend.threads import for_blocks, for_pieces, sum_blocks  # noqa: F401 (part of the list)
+from minigrad.backend.threads import LEAST, for_blocks, for_pieces, sum_blocks  # noqa: F401 (part of the list)
 
 NAME = "cpu"
-LEAST = 1 << 14  # elements: of fewer it would take long to win back a quarter of a second of loading numba
 CACHE_LINE = 64  # bytes
 VECTOR = 1 << 14  # values: of longer vectors the BLAS's sums are less exact than NumPy's, which go by pairs
 LARGE = 1 << 20  # elements: beyond the cache the BLAS takes two to four times as long for an outer product as `*`

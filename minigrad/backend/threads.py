@@ -18,7 +18,7 @@ from numpy.linalg import _umath_linalg
 
 ROWS = 256  # of a matrix product: fewer, and packing the other factor takes more time than it should
 CACHED = 1 << 19  # values, two megabytes of float32: about what a block may take up of the core's caches
-LEAST = 1 << 14  # values: for fewer, to flatten arrays is not worth it
+LEAST = 1 << 14  # values: fewer are not worth flattening for a loop, nor a quarter of a second for loading numba
 SMALL = 1 << 20  # operations below which handing work to another thread costs more than it saves
 
 

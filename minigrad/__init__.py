@@ -18,6 +18,7 @@ from minigrad.random import get_rng_state, initial_seed, manual_seed, set_rng_st
 float, double, half, long, int, bool = float32, float64, float16, int64, int32, bool_
 
 from minigrad import nn, optim
+from minigrad.capture import capture
 from minigrad.legacy import *  # noqa: F403
 from minigrad import cuda, data, legacy, lr_scheduler, utils
 

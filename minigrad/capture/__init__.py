@@ -1,0 +1,210 @@
+"""`capture`: a step recorded once and replayed as compiled code.
+
+A training step that never changes its shapes does the same calls on the same memory again and again; what it pays for
+at every step is finding that out. `capture(step)` finds it out once. The first calls run the step as it is, with a
+third array library (`traced.py`) flowing through the very same modules, ops and optimisers; what it wrote down
+(`record.py`) becomes a plan (`plan.py`), which NumPy runs line by line (`source.py`) or, where llvmlite is installed,
+machine code (`machine.py`) in a single call. Read them in this order.
+"""
+
+import gc
+
+import numpy
+
+from minigrad.capture.record import Recorder, Refused
+from minigrad.capture.replay import MISS, Plan, arrays_in, bits, leaves, replaced
+from minigrad.capture.state import Reach, Recording, changed
+from minigrad.capture.traced import Traced
+from minigrad.graph import Handle, Op
+from minigrad.modes import mode
+from minigrad.random import generator
+
+__all__ = ["Captured", "Refused", "capture"]
+VARIANTS = 8  # plans of one step, for the values of flags and the like on which it depends
+
+
+def capture(step, executor="auto"):
+    """A function that does what `step` does, to the last bit, in a fraction of the time.
+
+    `step(*tensors)` is a training step: a function of tensors, which may also read and change whatever it can reach:
+    models, optimisers, averages. What differs from step to step has to come in as an argument. `executor` is "machine"
+    (llvmlite: `pip install minigrad[fast]`), "numpy", or "auto": machine code where it can be had.
+
+    The first four calls prepare: one runs the step as it is, two record it, one checks that plan and step give equal
+    bits. RuntimeError (`Refused`) says which line cannot be captured and what to do.
+
+    >>> import minigrad as torch
+    >>> w = torch.zeros(2, requires_grad=True)
+    >>> optimiser = torch.optim.SGD([w], lr=0.5)
+    >>> @torch.capture
+    ... def step(x):
+    ...     loss = ((w - x) ** 2).sum()
+    ...     optimiser.zero_grad()
+    ...     loss.backward()
+    ...     optimiser.step()
+    ...     return loss
+    >>> [step(torch.ones(2)).item() for _ in range(6)]
+    [2.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    """
+    return Captured(step, executor)
+
+
+class Captured:
+    """A captured step. `plan` is what it replays, None during the first calls; `step` is the step itself."""
+
+    def __init__(self, step, executor="auto"):
+        self.step, self.executor, self.__wrapped__ = step, _executor(executor), step
+        self.plan, self.replays = None, 0
+        self._plans, self._begun, self._guards = [], {}, None
+
+    def __call__(self, *args, **kwargs):
+        if self.plan is not None:
+            result = self.plan.replay(args, kwargs)
+            if result is not MISS:
+                self.replays += 1
+                return result
+        return self._otherwise(args, kwargs)
+
+    def _otherwise(self, args, kwargs):
+        """A call for which the plan at hand does not do: by another one, or by recording one more."""
+        if mode.anomaly or Recorder.active is not None:
+            raise Refused("capture: detect_anomaly looks at every op, and a captured step has none; call the step "
+                          "itself, captured.step" if mode.anomaly else "capture: a captured step is called within "
+                          "another that is being recorded; call captured.step there")
+        for plan in self._plans:
+            result = plan.replay(args, kwargs)
+            if result is not MISS:
+                self.plan = plan
+                return result
+        if self._guards is None:
+            return self._first(args, kwargs)
+        found = [leaf for part, text in ((args, "args"), (kwargs, "kwargs")) for leaf in leaves(part, text)]
+        key = tuple((kind, text, type(x) if kind == "array" else x) for kind, text, x in found)
+        key += tuple(slot.value for slot in self._guards)
+        if len(self._plans) + len(self._begun) > VARIANTS:
+            raise Refused(f"capture: {len(self._plans)} plans were made for this step, and none fits this call; of the "
+                          f"conditions {self._plans[-1].conditions} one changes too often. Pass what changes as a "
+                          "tensor, or leave it outside the step")
+        stage = self._begun.get(key)
+        if isinstance(stage, Plan):
+            return self._check(key, stage, args, kwargs)
+        result, recording, inputs = self._record(found, args, kwargs)
+        if stage is None:
+            self._begun[key] = recording
+            return _returned(result)
+        difference = stage.recorder.difference(recording.recorder)
+        if difference:
+            del self._begun[key]
+            raise Refused(f"capture: {difference}")
+        self._begun[key] = Plan(recording, inputs, result, self._conditions(found, recording), self.executor)
+        return _returned(result)
+
+    def _first(self, args, kwargs):
+        """The first call: the step itself, and what it changes in Python beside arrays."""
+        reach = Reach(self.step)
+        for text, x in ((t, x) for part, t in ((args, "args"), (kwargs, "kwargs")) for k, t, x in leaves(part, t)
+                        if k == "array"):
+            array = getattr(x, "array", x)
+            if not isinstance(array, numpy.ndarray):
+                raise Refused(f"capture: {text} lies on the GPU; steps are captured on the CPU only, call the step "
+                              "itself")
+        numbers, tensors = reach.values((int, float)), reach.values(Handle)
+        result = self.step(*args, **kwargs)
+        reach = Reach(self.step)
+        self._counted = changed(numbers, reach.values((int, float)), lambda a, b: a == b or a != a)
+        self._counted = [slot for slot in self._counted if not isinstance(slot.value, bool)]
+        self._carried = changed(tensors, reach.values(Handle), lambda a, b: a is b)
+        self._guards = reach.guarded(self._counted)
+        return result
+
+    def _record(self, found, args, kwargs):
+        """Run the step with Traced arrays."""
+        given = [(text, x) for kind, text, x in found if kind == "array"]
+        statics = [numpy.array(getattr(x, "array", x), order="K") for _, x in given]
+        with Recording(Reach(self.step), self._counted, self._carried) as recording:
+            for i, static in enumerate(statics):
+                recording.recorder.before[id(static)] = "input", f"input_{i}", static
+            traced = iter([Traced(static, static) for static in statics])
+            arguments, options = replaced(args, traced), replaced(kwargs, traced)
+            result = self.step(*arguments, **options)
+            del arguments, options
+            recording.finish(result)
+        texts = [text + ".array" * isinstance(x, Handle) for text, x in given]
+        return result, recording, list(zip(texts, statics))
+
+    def _conditions(self, found, recording):
+        """What has to hold for the plan to be that of a call, as Python text."""
+        r, conditions = recording.recorder, []
+        for kind, text, x in found:
+            if kind == "array":
+                conditions.append(f"type({text}) is {r.bind(type(x), type(x).__name__)}")
+            elif kind == "container":
+                conditions.append(f"len({text}) == {x}")
+            else:
+                conditions.append(f"{text} == {r.bind(x, 'value')}")
+        for slot in self._guards:
+            value = slot.value
+            text = repr(value) if isinstance(value, (bool, int, str, type(None))) else r.bind(value, "number")
+            conditions.append(f"{slot.text(r)} {'is' if value is None or isinstance(value, bool) else '=='} {text}")
+        conditions += [f"{slot.text(r)}.array is {r.bind(array, 'carried')}" for slot, array in recording.before_carried]
+        for tensor, array in recording.used():
+            name = r.bind(tensor, r.names.get(id(tensor), "tensor"))
+            conditions += [f"{name}.array is {r.bind(array, f'{name}_array')}",
+                           f"{name}.node is {'not ' * (tensor.node is not None)}None"]
+        return conditions
+
+    def _check(self, key, plan, args, kwargs):
+        """The first replay: beside the step itself, from the same state, to the last bit."""
+        state, draws = plan.state(), generator(numpy).bit_generator.state
+        replayed = plan.replay(args, kwargs)
+        if replayed is MISS:
+            del self._begun[key]
+            return self._otherwise(args, kwargs)
+        mine = plan.state()
+        plan.restore(state)
+        generator(numpy).bit_generator.state = draws
+        result = self.step(*args, **kwargs)
+        plan.recording.settle(), plan.recording.forget_gradients()
+        theirs = plan.state()
+        wrong = [buffer.name for buffer, a, b in zip(plan.written, mine[0], theirs[0]) if bits([a]) != bits([b])]
+        wrong += [slot.path for (slot, _), a, b in zip(plan.recording.counts, mine[1], theirs[1]) if a != b]
+        if bits(_arrays(replayed)) != bits(_arrays(result)):
+            wrong.append("the step's result")
+        del self._begun[key]
+        if wrong:
+            raise Refused(f"capture: the plan and the step itself differ in {', '.join(wrong)}; the step was done "
+                          "uncaptured. This step cannot be captured, or minigrad.capture has an error")
+        self._plans.append(plan)
+        self.plan = plan
+        return result
+
+
+def _arrays(x):
+    """The arrays in a result."""
+    return [getattr(leaf, "array", leaf) for kind, _, leaf in leaves(x, "") if kind == "array"]
+
+
+def _returned(x):
+    """A result of a recorded step, with NumPy's arrays in it."""
+    if isinstance(x, Handle):
+        return Op.wrap(x.array.value.copy("K")) if isinstance(x.array, Traced) else x
+    if isinstance(x, Traced):
+        return x.value.copy("K")
+    if isinstance(x, (tuple, list)):
+        return type(x)(map(_returned, x))
+    return {key: _returned(value) for key, value in x.items()} if isinstance(x, dict) else getattr(x, "value", x)
+
+
+def _executor(name):
+    """The class that makes machine code, or None for NumPy."""
+    if name not in ("auto", "machine", "numpy"):
+        raise ValueError(f"capture: executor is {name!r}; use 'auto', 'machine' or 'numpy'")
+    if name == "numpy":
+        return None
+    try:
+        from minigrad.capture.machine import Machine
+    except ImportError:
+        if name == "auto":
+            return None
+        raise Refused("capture: executor 'machine' needs llvmlite; pip install minigrad[fast]") from None
+    return Machine

@@ -121,7 +121,7 @@ class Captured:
         """Run the step with Traced arrays."""
         given = [(text, x) for kind, text, x in found if kind == "array"]
         statics = [numpy.array(getattr(x, "array", x), order="K") for _, x in given]
-        with Recording(Reach(self.step), self._counted, self._carried) as recording:
+        with Recording(Reach(self.step), self._counted, self._carried, self.executor is not None) as recording:
             for i, static in enumerate(statics):
                 recording.recorder.before[id(static)] = "input", f"input_{i}", static
             traced = iter([Traced(static, static) for static in statics])

@@ -286,28 +286,34 @@ class Blas:
         char, kind, a, b, c = x.dtype.char, _TYPES[x.dtype.char], memory.at(x), memory.at(y), memory.at(out)
         one, zero = (kind, 1.0), (kind, 0.0)
         clear = Item(_MEMSET, ("ptr", c), ("i32", 0), ("i64", out.size * out.dtype.itemsize))
-        width = x.dtype.itemsize
-        ranks = len(x.shape), len(y.shape)
-        if ranks == (1, 1) and not any(s % width for s in x.strides + y.strides):
-            return [Item(self.address["dot", char], ("i64", x.size), ("ptr", a), ("i64", x.strides[0] // width or 1),
-                         ("ptr", b), ("i64", y.strides[0] // width or 1), result=(kind, c))]
+        width, shapes = x.dtype.itemsize, [shape_of(v) for v in (x, y)]
+        if shapes[1] == "column" and shapes[0] != "matrix":
+            steps = x.strides[-1] if shapes[0] == "row" else x.strides[0], y.strides[0]
+            return [Item(self.address["dot", char], ("i64", y.size), ("ptr", a), ("i64", steps[0] // width or 1),
+                         ("ptr", b), ("i64", steps[1] // width or 1), result=(kind, c))]
         layouts = [layout(v) for v in (x, y)]
         if None in layouts or 0 in x.shape + y.shape:
             return None
         (flip_x, lead_x), (flip_y, lead_y) = layouts
-        if ranks == (2, 2):
+        if shapes.count("matrix") == 1:
+            first = shapes[0] == "matrix"
+            matrix, flip, lead, at = (x, flip_x, lead_x, a) if first else (y, flip_y, lead_y, b)
+            vector, to = (y, b) if first else (x, a)
+            step = vector.strides[-1 if len(vector.shape) == 2 and not first else 0] // width or 1
+            return [clear, Item(self.address["gemv", char], ("i32", 102 if flip else 101), ("i32", 111 if first else 112),
+                                ("i64", matrix.shape[0]), ("i64", matrix.shape[1]), one, ("ptr", at), ("i64", lead),
+                                ("ptr", to), ("i64", step), zero, ("ptr", c), ("i64", 1))]
+        if len(x.shape) == len(y.shape) == 2:
             return [clear, Item(self.address["gemm", char], ("i32", 101), ("i32", 112 if flip_x else 111),
                                 ("i32", 112 if flip_y else 111), ("i64", x.shape[0]), ("i64", y.shape[1]),
                                 ("i64", x.shape[1]), one, ("ptr", a), ("i64", lead_x), ("ptr", b), ("i64", lead_y),
                                 zero, ("ptr", c), ("i64", max(1, y.shape[1])))]
-        if ranks not in ((2, 1), (1, 2)):
-            return None
-        matrix, flip, lead, at, vector, to = (x, flip_x, lead_x, a, y, b) if ranks == (2, 1) else (
-            y, flip_y, lead_y, b, x, a)
-        return [clear, Item(self.address["gemv", char], ("i32", 102 if flip else 101),
-                            ("i32", 111 if ranks == (2, 1) else 112), ("i64", matrix.shape[0]),
-                            ("i64", matrix.shape[1]), one, ("ptr", at), ("i64", lead), ("ptr", to),
-                            ("i64", vector.strides[0] // width or 1), zero, ("ptr", c), ("i64", 1))]
+        return None
+
+
+def shape_of(view):
+    """How NumPy's `dot` sees an operand: as a matrix, a row, or a column (which any vector is)."""
+    return "column" if len(view.shape) < 2 or view.shape[1] == 1 else "row" if view.shape[0] == 1 else "matrix"
 
 
 def layout(view):
@@ -426,6 +432,7 @@ class Machine:
             else:
                 steps.append((length, stride, gone))
         width = out.dtype.itemsize
+        steps = steps or [(1, 0, True)]
         if len(steps) == 1 and steps[0][2]:
             rows, n, strides = 1, steps[0][0], (0, 0, 0, steps[0][1])
         elif [gone for *_, gone in steps] == [False, True]:

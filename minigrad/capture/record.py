@@ -346,7 +346,7 @@ def here():
         if op is None and isinstance(mine, Op) and frame.f_code.co_name in ("forward", "backward"):
             op, way = mine, frame.f_code.co_name
             module = made_by.get(id(op)) if way == "backward" else None
-        if module is None and id(mine) in names and not isinstance(mine, Op):
+        if module is None and mine is not None and id(mine) in names and not isinstance(mine, Op):
             module = names[id(mine)]
         if not frame.f_code.co_filename.startswith(_HOME):
             break

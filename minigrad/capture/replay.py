@@ -21,6 +21,11 @@ from minigrad.writes import touch
 MISS = object()  # what a replay returns, having done nothing, where its conditions do not hold
 
 
+def unless(conditions):
+    """The lines that end a replay before it began, unless conditions hold."""
+    return ["    if not (" + "\n            and ".join(conditions) + "):", "        return MISS"] if conditions else []
+
+
 def leaves(x, text):
     """(kind, where it stands, it) of the arrays, the values and the containers in an argument."""
     if isinstance(x, (Handle, numpy.ndarray)):
@@ -58,7 +63,7 @@ class Plan:
 
     def __init__(self, recording, inputs, result, conditions, executor):
         began = time.perf_counter()
-        self.recording, self.recorder, self.inputs, self.result = recording, recording.recorder, inputs, result
+        self.recording, self.recorder, self.inputs = recording, recording.recorder, inputs
         r = self.recorder
         calls = list(r.calls)
         self.results = [r.view(traced.value) for traced in arrays_in(result)]
@@ -78,25 +83,24 @@ class Plan:
         self.source = Source(r, self.steps, self.memory, r.called)
         self.machine = executor(self) if executor else None
         self.run = self.machine.run if self.machine else self.source.run()
-        self.conditions = [*conditions, *r.expected]
-        self.replay, self.text = self.compile()
+        self.conditions = [*conditions, *(text for text in r.expected if "fill_" not in text)]
+        self.replay, self.text = self.compile(result)
         self.seconds = time.perf_counter() - began
 
-    def compile(self):
+    def compile(self, result):
         """The Python function around the plan, and its text."""
         r = self.recorder
         names = {"MISS": MISS, "run": self.run, "wrap": Op.wrap, "touch": touch, "generator": random.generator,
                  "refuse": self.refuse_input, "wrong": self.refuse_way, "np": numpy, **r.bound}
-        lines = ["def replay(args, kwargs):"]
-        if self.conditions:
-            lines += ["    if not (" + "\n            and ".join(self.conditions) + "):", "        return MISS"]
+        lines = ["def replay(args, kwargs):", *unless(self.conditions)]
+        lines += [f"    {name} = {text}" for name, text in r.prologue.items()]
+        lines += unless([text for text in r.expected if "fill_" in text])
         for i, (text, static) in enumerate(self.inputs):
             names[f"input_{i}"], names[f"shape_{i}"], names[f"dtype_{i}"] = static, static.shape, static.dtype
             lines += [f"    given = {text}",
                       f"    if given.shape != shape_{i} or given.dtype != dtype_{i}:",
                       f"        refuse({text!r}, given, shape_{i}, dtype_{i})",
                       f"    input_{i}[...] = given"]
-        lines += [f"    {name} = {text}" for name, text in r.prologue.items()]
         numbers = memoryview(r.number_buffer.array)
         for (text, dtype), place in r.numbers.items():
             kind = f"numbers_{dtype.char}"
@@ -121,7 +125,7 @@ class Plan:
             names[f"memory_{i}"] = buffer.array
             lines.append(f"    touch(memory_{i})")
         views = iter(enumerate(self.results))
-        lines.append(f"    return {self.result_text(self.result, views, names)}")
+        lines.append(f"    return {self.result_text(result, views, names)}")
         text = "\n".join(lines)
         exec(text, names)
         return names["replay"], text

@@ -134,12 +134,18 @@ class Recording:
     `counted` are the slots of numbers that the step changes, `carried` those into which it puts another tensor.
     """
 
-    def __init__(self, reach, counted, carried):
+    def __init__(self, reach, counted, carried, whole):
+        self.whole = whole  # whether optimisers go over all parameters at once, not a block that fits the cache
         self.recorder, self.reach, self.undo = Recorder(reach.names), reach, []
         self.counted, self.carried, self.twins = list(counted), carried, {}
 
     def __enter__(self):
         Recorder.active, names, gathered = self.recorder, self.reach.names, gc.get_objects()
+        for optimiser in [x for x in gathered if isinstance(x, optim.Optimizer)]:
+            name = names.get(id(optimiser), type(optimiser).__name__)
+            for i, flat in enumerate(flat for flats in optimiser._flats for flat in flats):
+                self.swap(flat, f"{name}.{i}" if i else name)
+            self.watch(optimiser, name)
         self.before_carried = [(slot, slot.value.array) for slot in self.carried]
         for slot, array in self.before_carried:
             self.recorder.before[id(owner(array))] = "carried", slot.path, owner(array)
@@ -154,18 +160,10 @@ class Recording:
         for tensor, array in self.tensors:
             self.undo.append((setattr, tensor, "array", array))
             tensor.array = self.twin(array, names[id(tensor)])
+            self.recorder.called[array.__array_interface__["data"][0], array.shape] = names[id(tensor)]
         for array in [x for x in self.reach.keep if isinstance(x, numpy.ndarray)]:
             base = owner(array)
             self.recorder.before.setdefault(id(base), ("live", names[id(array)], base))
-        for thing in gathered:
-            if isinstance(thing, optim.Flat):
-                for name, value in list(vars(thing).items()):
-                    swapped = self.swapped(value, f"{names.get(id(thing), 'optimiser')}.{name}")
-                    if swapped is not value:
-                        self.undo.append((setattr, thing, name, value))
-                        setattr(thing, name, swapped)
-            elif isinstance(thing, optim.Optimizer):
-                self.watch(thing)
         for slot in self.counted:
             slot.put(Number(slot.value, slot.text(self.recorder)))
         for place, name, replacement in ((Op, "wrap", staticmethod(_wrapping(Op.wrap))), (random, "draw", _draw),
@@ -227,6 +225,16 @@ class Recording:
             self.recorder.called.setdefault((array.__array_interface__["data"][0], array.shape), name)
         return twin
 
+    def swap(self, flat, name):
+        """Let an optimiser's buffers be Traced."""
+        for attribute, value in list(vars(flat).items()):
+            swapped = self.swapped(value, name if attribute in ("state", "plan") else f"{name}.{attribute}")
+            if attribute == "block" and self.whole:
+                swapped = len(flat.values)
+            if swapped is not value:
+                self.undo.append((setattr, flat, attribute, value))
+                setattr(flat, attribute, swapped)
+
     def swapped(self, value, name):
         """The value with every array in it as a Traced; the value itself where there is none."""
         if isinstance(value, numpy.ndarray):
@@ -237,13 +245,13 @@ class Recording:
             parts = [self.swapped(x, f"{name}[{i}]") for i, x in enumerate(value)]
             return type(value)(parts) if any(x is not y for x, y in zip(parts, value)) else value
         if isinstance(value, dict):
-            parts = {key: self.swapped(x, f"{name}[{key!r}]") for key, x in value.items()}
+            parts = {key: self.swapped(x, f"{name}.{key}") for key, x in value.items()}
             return parts if any(parts[key] is not value[key] for key in value) else value
         return value
 
-    def watch(self, optimiser):
+    def watch(self, optimiser, name):
         """Let an optimiser's options and the numbers of its update be Numbers."""
-        r, name = self.recorder, self.recorder.names.get(id(optimiser), "optimiser")
+        r = self.recorder
         compute, there = type(optimiser).numbers, {(id(slot.holder), slot.key) for slot in self.counted}
         for i, group in enumerate(optimiser.param_groups):
             self.counted += [Slot(f"{name}_group{i}.{key}", group, key) for key, value in group.items()

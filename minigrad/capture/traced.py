@@ -289,12 +289,13 @@ def reduce_or_call(ufunc, method, *inputs, **options):
 
 
 def product(name, x, y):
-    """x.dot(y) or x @ y."""
-    if isinstance(x, Traced) or isinstance(y, Traced):
-        one, other = plain(x), plain(y)
-        result = one.dot(other) if name == "dot" else one @ other
-        return fresh("product", name, [x, y], result)
-    return x.dot(y) if name == "dot" else x @ y
+    """x.dot(y) or x @ y. A sum of one product is element by element; the BLAS adds it to 0, which leaves no -0."""
+    x, y = known(x), known(y)
+    one, other = x.value, y.value
+    if one.ndim in (1, 2) and other.ndim in (1, 2) and one.shape[-1] == 1 and one.dtype == other.dtype:
+        result = x.reshape(one.shape[:-1] + (1,) * (one.ndim == other.ndim == 2)) * y.reshape(other.shape[1:])
+        return Traced((result + one.dtype.type(0)).value, None, one.ndim == other.ndim == 1)
+    return fresh("product", name, [x, y], one.dot(other) if name == "dot" else one @ other)
 
 
 def call(function, *args, writes=(), **options):

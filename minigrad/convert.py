@@ -2,7 +2,7 @@
 
 import numpy
 
-from minigrad.backend import array_module, backend_of
+from minigrad.backend import backend_of
 from minigrad.backend.device import device, move
 from minigrad.graph import Handle, Op
 
@@ -43,7 +43,7 @@ class CopyTo(Op):
         self.target = target
 
     def forward(self, x):
-        self.source = "cpu" if array_module(x) is numpy else "cuda"
+        self.source = backend_of(x).NAME
         return move(x, self.target)
 
     def backward(self, g):

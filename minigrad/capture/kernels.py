@@ -11,6 +11,7 @@ import numpy
 
 from minigrad.capture.record import Refused, View, here, plain, recorder
 from minigrad.capture.traced import Traced
+from minigrad.graph import Handle
 from minigrad.ops.conv import Conv2d, ConvTranspose2d, ConvWeight2d
 from minigrad.ops.norm import BatchNormalize
 
@@ -25,7 +26,8 @@ def replacements():
 
 def _recorded(method):
     def apply(op, *arrays):
-        return _record(method, op, arrays) if any(isinstance(x, Traced) for x in arrays) else method(op, *arrays)
+        traced = any(isinstance(x, Traced) for x in arrays) and not any(isinstance(x, Handle) for x in arrays)
+        return _record(method, op, arrays) if traced else method(op, *arrays)
 
     return apply
 
@@ -60,7 +62,7 @@ class Kernel:
 def _record(method, op, arrays):
     r = recorder()
     made = r.made_by.setdefault("held", {})  # id of what an op holds -> (it, the kernel that made it, its name)
-    now = {name: plain(x) for name, x in vars(op).items()}
+    now = {name: x.value if isinstance(x, Traced) else x for name, x in vars(op).items()}
     before = {name: Held(*made[id(x)][1:]) if id(x) in made else x for name, x in now.items()}
     views = [r.operand(x) for x in arrays if x is not None]
     kernel = Kernel(method, op, before, views)

@@ -35,6 +35,8 @@ class Memory:
 
     def array(self, view):
         """The view as an array."""
+        if not view.size:
+            return numpy.empty(view.shape, view.dtype)
         first, last = view.span
         memory = (ctypes.c_ubyte * max(1, last - first)).from_address(self.address[view.buffer] + first)
         return numpy.ndarray(view.shape, view.dtype, memory, view.offset - first, view.strides)

@@ -192,7 +192,8 @@ class Recording:
                               "write into it with copy_(), or do that before")
         result = set(map(id, handles_in(result)))
         for thing in gc.get_objects():
-            if isinstance(thing, Handle) and isinstance(thing.array, Traced) and not {id(thing)} & (mine | result):
+            mine_ = isinstance(thing, Handle) and getattr(thing.array, "home", None) is self.recorder
+            if mine_ and not {id(thing)} & (mine | result):
                 view = self.recorder.view(thing.array.value)
                 line = next((c.where for c in reversed(self.recorder.calls) if view in c.outs), "a line of the step")
                 raise Refused(f"capture: {line}\nmakes a tensor of shape {thing.shape} that the step leaves behind in "

@@ -13,7 +13,7 @@ import numpy
 
 from minigrad.backend import numpy as cpu
 from minigrad.backend import owner
-from minigrad.capture.record import Number, Refused, View, here, plain, recorder
+from minigrad.capture.record import Number, Recorder, Refused, View, here, plain, recorder
 from minigrad.graph import Handle
 
 _clip, _reduces = numpy._core.umath.clip, {"add": numpy.add, "max": numpy.maximum, "min": numpy.minimum,
@@ -23,11 +23,11 @@ _clip, _reduces = numpy._core.umath.clip, {"add": numpy.add, "max": numpy.maximu
 class Traced:
     """An array whose use is recorded. `scalar`: NumPy would have given a scalar, which no operation changes in place."""
 
-    __slots__ = ("value", "base", "scalar", "__weakref__")
+    __slots__ = ("value", "base", "scalar", "home", "__weakref__")
     __hash__ = object.__hash__
 
     def __init__(self, value, base=None, scalar=False):
-        self.value, self.base, self.scalar = value, base, scalar
+        self.value, self.base, self.scalar, self.home = value, base, scalar, Recorder.active
 
     shape = property(lambda self: self.value.shape)
     dtype = property(lambda self: self.value.dtype)
@@ -256,8 +256,7 @@ def compute(ufunc, *inputs, out=None, dtype=None, casting="same_kind", **rest):
         return call(ufunc, *inputs, out=out, dtype=dtype, **rest)
     options = {} if dtype is None else {"dtype": numpy.dtype(dtype)}
     values = [plain(x) for x in inputs]
-    kinds = [type(v) if isinstance(v, (bool, int, float)) else numpy.asarray(v).dtype for v in values]
-    kinds = [int if kind is bool else kind for kind in kinds]
+    kinds = [type(v) if type(v) in (int, float) else numpy.asarray(v).dtype for v in values]
     dtypes = ufunc.resolve_dtypes((*kinds, None), **(
         {"signature": (None,) * ufunc.nin + (options["dtype"],)} if options else {}))
     if out is None:
@@ -324,10 +323,10 @@ def call(function, *args, writes=(), **options):
     several = isinstance(result, (tuple, list))
     results = [Traced(numpy.asarray(x), None, not isinstance(x, numpy.ndarray))
                for x in (result if several else [result])]
+    for x in args:
+        if isinstance(x, Traced) and not several and owner(results[0].value) is owner(x.value):
+            return seen(x, result)  # as of einsum("ii->i")
     for x in results:
-        if any(owner(x.value) is owner(plain(a)) for a in args if isinstance(a, Traced)):
-            raise Refused(f"capture: {_name_of(function)} gives a part of its argument's memory at {here()}; this "
-                          "function cannot be recorded")
         r.know(x.value, "memory")
     r.add("call", _name_of(function), views, [r.view(x.value) for x in results], run=function, args=template,
           given=options, writes=False)

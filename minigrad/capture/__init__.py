@@ -11,7 +11,7 @@ import gc
 
 import numpy
 
-from minigrad.capture.record import Recorder, Refused
+from minigrad.capture.record import Recorder, Refused, text_of
 from minigrad.capture.replay import MISS, Plan, arrays_in, bits, leaves, replaced
 from minigrad.capture.state import Reach, Recording, changed
 from minigrad.capture.traced import Traced
@@ -102,17 +102,15 @@ class Captured:
     def _first(self, args, kwargs):
         """The first call: the step itself, and what it changes in Python beside arrays."""
         reach = Reach(self.step)
-        for text, x in ((t, x) for part, t in ((args, "args"), (kwargs, "kwargs")) for k, t, x in leaves(part, t)
-                        if k == "array"):
-            array = getattr(x, "array", x)
-            if not isinstance(array, numpy.ndarray):
+        named = [(text, x) for part, text in ((args, "args"), (kwargs, "kwargs")) for _, text, x in leaves(part, text)]
+        for text, x in named + [(reach.names[id(x)], x) for x in reach.things if isinstance(x, Handle)]:
+            if isinstance(x, Handle) and not isinstance(x.array, numpy.ndarray):
                 raise Refused(f"capture: {text} lies on the GPU; steps are captured on the CPU only, call the step "
                               "itself")
         numbers, tensors = reach.values((int, float)), reach.values(Handle)
         result = self.step(*args, **kwargs)
         reach = Reach(self.step)
         self._counted = changed(numbers, reach.values((int, float)), lambda a, b: a == b or a != a)
-        self._counted = [slot for slot in self._counted if not isinstance(slot.value, bool)]
         self._carried = changed(tensors, reach.values(Handle), lambda a, b: a is b)
         self._guards = reach.guarded(self._counted)
         return result
@@ -121,7 +119,7 @@ class Captured:
         """Run the step with Traced arrays."""
         given = [(text, x) for kind, text, x in found if kind == "array"]
         statics = [numpy.array(getattr(x, "array", x), order="K") for _, x in given]
-        with Recording(Reach(self.step), self._counted, self._carried, self.executor is not None) as recording:
+        with Recording(self.step, self._counted, self._carried, self.executor is not None) as recording:
             for i, static in enumerate(statics):
                 recording.recorder.before[id(static)] = "input", f"input_{i}", static
             traced = iter([Traced(static, static) for static in statics])
@@ -143,10 +141,9 @@ class Captured:
             else:
                 conditions.append(f"{text} == {r.bind(x, 'value')}")
         for slot in self._guards:
-            value = slot.value
-            text = repr(value) if isinstance(value, (bool, int, str, type(None))) else r.bind(value, "number")
-            conditions.append(f"{slot.text(r)} {'is' if value is None or isinstance(value, bool) else '=='} {text}")
-        conditions += [f"{slot.text(r)}.array is {r.bind(array, 'carried')}" for slot, array in recording.before_carried]
+            test = "==" if isinstance(slot.value, (int, float, str)) and not isinstance(slot.value, bool) else "is"
+            conditions.append(f"{slot.text(r)} {test} {text_of(slot.value)}")
+        conditions += [f"{slot.text(r)}.array is {r.bind(array, 'carried')}" for slot, array in recording.carried]
         for tensor, array in recording.used():
             name = r.bind(tensor, r.names.get(id(tensor), "tensor"))
             conditions += [f"{name}.array is {r.bind(array, f'{name}_array')}",

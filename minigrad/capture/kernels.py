@@ -9,7 +9,7 @@ import copy
 
 import numpy
 
-from minigrad.capture.record import Refused, View, here, plain, recorder
+from minigrad.capture.record import View, plain, recorder
 from minigrad.capture.traced import Traced
 from minigrad.graph import Handle
 from minigrad.ops.conv import Conv2d, ConvTranspose2d, ConvWeight2d
@@ -61,7 +61,7 @@ class Kernel:
 
 def _record(method, op, arrays):
     r = recorder()
-    made = r.made_by.setdefault("held", {})  # id of what an op holds -> (it, the kernel that made it, its name)
+    made = r.held  # id of what an op holds -> (it, the kernel that made it, its name)
     now = {name: x.value if isinstance(x, Traced) else x for name, x in vars(op).items()}
     before = {name: Held(*made[id(x)][1:]) if id(x) in made else x for name, x in now.items()}
     views = [r.operand(x) for x in arrays if x is not None]
@@ -78,9 +78,7 @@ def _record(method, op, arrays):
     lifted = [Traced(after[name]) for name in kernel.kept]
     outs = [x for x in [*results, *lifted] if x is not None]
     for x in outs:
-        if id(x.value) in {id(plain(a)) for a in arrays}:
-            raise Refused(f"capture: {type(op).__name__} gives its argument back at {here()}; it cannot be recorded")
-        r.know(x.value, "memory")
+        r.made(x.value)
     vars(op).update(zip(kernel.kept, lifted))
     needed = [x.kernel.token for x in before.values() if isinstance(x, Held)]
     kernel.token = View(r.add_buffer("memory", 1).number, 0, (), (), numpy.dtype(bool))

@@ -15,7 +15,8 @@ IN_LOOPS = {"add", "subtract", "multiply", "divide", "negative", "positive", "ab
             "sign", "maximum", "minimum", "clip", "where", "copy", "greater", "greater_equal", "less", "less_equal",
             "equal", "not_equal", "bitwise_and", "bitwise_or", "bitwise_xor", "invert", "logical_and", "logical_or",
             "logical_not", "isnan", "rint", "floor"}
-DTYPES = "?bBilqfd"
+REAL = {"divide", "absolute", "sqrt", "reciprocal", "sign", "isnan", "rint", "floor"}  # in loops of floats only
+DTYPES = "?ilqfd"
 
 
 class Ranges:
@@ -35,7 +36,7 @@ class Ranges:
     def cut(self, view):
         """These bytes are written; what was in them before is read by nobody."""
         first, last = view.span
-        if view.dense:
+        if last - first == view.size * view.dtype.itemsize:
             self.of[view.buffer] = [part for a, b in self.of[view.buffer]
                                     for part in ((a, min(b, first)), (max(a, last), b)) if part[0] < part[1]]
 
@@ -53,7 +54,7 @@ def alive(calls, kept):
             left.append(call)
             for view in call.outs:
                 needed.cut(view)
-            for view in call.views():
+            for view in call.views:
                 needed.add(view)
     return left[::-1]
 
@@ -78,7 +79,7 @@ def walks(call):
     """The walks of the operands that lie in memory, the result's last; in the order in which the result's lies."""
     out = call.outs[0]
     order = sorted(range(len(out.shape)), key=lambda axis: -abs(out.strides[axis]))
-    return [walk(view, out.shape, order) for view in (*call.views(), out)]
+    return [walk(view, out.shape, order) for view in (*call.views, out)]
 
 
 def cuts(steps):
@@ -120,8 +121,9 @@ def loops(call):
     """Whether a call can be part of a loop; its walks and their cuts are noted on it."""
     if call.kind != "each" or call.name not in IN_LOOPS:
         return False
-    views = [*call.views(), *call.outs]
-    if any(view.dtype.char not in DTYPES or not view.dtype.isnative for view in views):
+    views = [*call.views, *call.outs]
+    kinds = {t.char for t in call.options.get("types", ())} | {view.dtype.char for view in views}
+    if kinds - set(DTYPES) or call.name in REAL and kinds - set("fd?") or not all(v.dtype.isnative for v in views):
         return False
     call.walks = walks(call)
     call.cuts = set().union(*(cuts(w[2]) for w in call.walks))
@@ -141,7 +143,7 @@ class Joiner:
     def add(self, call):
         """Put a call into a loop that it may join, or make it a step of its own."""
         loop = loops(call)
-        views = [(view, False) for view in call.views()] + [(view, True) for view in call.outs]
+        views = [(view, False) for view in call.views] + [(view, True) for view in call.outs]
         walked = call.walks if loop else [None] * len(views)
         waits, shared = {}, set()  # the steps that come first -> whether the call may join them all the same
         for (view, written), way in zip(views, walked):
@@ -212,8 +214,8 @@ def joined(calls, kept):
             needed.cut(call.outs[0]) if step.loop else [needed.cut(view) for view in call.outs]
         written = set()
         for call in step.calls:
-            ways = call.walks if step.loop else [None] * len(call.views())
-            for view, way in zip(call.views(), ways):
+            ways = call.walks if step.loop else [None] * len(call.views)
+            for view, way in zip(call.views, ways):
                 if way not in written:
                     step.loads.add(way)
                     needed.add(view)
@@ -229,7 +231,7 @@ def places(steps, buffers, pinned, registers=True):
     first, last = {}, {}
     for i, step in enumerate(steps):
         for call in step.calls:
-            for j, view in enumerate([*call.views(), *call.outs]):
+            for j, view in enumerate([*call.views, *call.outs]):
                 inner = registers and step.loop and call.walks[j] not in step.loads | step.stores
                 if buffers[view.buffer].kind == "memory" and not inner:
                     first.setdefault(view.buffer, i)
@@ -251,6 +253,6 @@ def places(steps, buffers, pinned, registers=True):
 def traffic(step):
     """The bytes that a step reads and writes."""
     if not step.loop:
-        return sum(v.size * v.dtype.itemsize for call in step.calls for v in [*call.views(), *call.outs])
+        return sum(v.size * v.dtype.itemsize for call in step.calls for v in [*call.views, *call.outs])
     return sum(math.prod(n for n, stride in way[2] if stride) * way[3].itemsize
                for ways in (step.loads, step.stores) for way in ways)

@@ -68,8 +68,8 @@ class Plan:
         calls = list(r.calls)
         self.results = [r.view(traced.value) for traced in arrays_in(result)]
         kept = [*self.results, *(call.outs[0] for call in calls if call.outs[0].buffer == r.flags.number)]
-        for slot, _, old, new in recording.rebound:
-            calls.append(Call("each", "copy", (r.view(new.value),), (r.view(old),), Where(slot.path, "stays", "", "")))
+        calls += [Call("each", "copy", (r.view(new),), (r.view(old),), Where(path, "stays"))
+                  for path, old, new in recording.rebound]
         self.written = [b for b in r.buffers if b.kind in ("live", "carried")
                         and any(v.buffer == b.number for call in calls for v in call.outs)]
         kept += [v for call in calls for v in call.outs if r.buffers[v.buffer] in self.written]
@@ -83,7 +83,7 @@ class Plan:
         self.source = Source(r, self.steps, self.memory, r.called)
         self.machine = executor(self) if executor else None
         self.run = self.machine.run if self.machine else self.source.run()
-        self.conditions = [*conditions, *(text for text in r.expected if "fill_" not in text)]
+        self.conditions = [*conditions, *(text for text in dict.fromkeys(r.expected) if "fill_" not in text)]
         self.replay, self.text = self.compile(result)
         self.seconds = time.perf_counter() - began
 
@@ -94,7 +94,7 @@ class Plan:
                  "refuse": self.refuse_input, "wrong": self.refuse_way, "np": numpy, **r.bound}
         lines = ["def replay(args, kwargs):", *unless(self.conditions)]
         lines += [f"    {name} = {text}" for name, text in r.prologue.items()]
-        lines += unless([text for text in r.expected if "fill_" in text])
+        lines += unless([text for text in dict.fromkeys(r.expected) if "fill_" in text])
         for i, (text, static) in enumerate(self.inputs):
             names[f"input_{i}"], names[f"shape_{i}"], names[f"dtype_{i}"] = static, static.shape, static.dtype
             lines += [f"    given = {text}",

@@ -1,12 +1,11 @@
 """A third array library beside NumPy and CuPy: it computes as NumPy does, and writes down what it computes.
 
-A `Traced` has a NumPy array and no other state. Whatever the engine, an op, an optimiser or a module does to arrays it
-does to these, through the same names; each call that computes goes to the recorder. It is no `ndarray`, and refuses to
-become one (`__array__`), so that no computation escapes unseen. `LIBRARY` stands where `numpy` does, `DIFFERENCES`
-where `minigrad.backend.numpy` does.
+A `Traced` has a NumPy array and no other state. Whatever an op, an optimiser or a module does to arrays it does to
+these, through the same operators, methods and functions; each call that computes goes to the recorder. It is no
+`ndarray`, and refuses to become one (`__array__`), so that no computation escapes unseen. `Library` stands where the
+module `numpy` does, `Differences` where `minigrad.backend.numpy` does.
 """
 
-import math
 import operator
 
 import numpy
@@ -15,9 +14,6 @@ from minigrad.backend import numpy as cpu
 from minigrad.backend import owner
 from minigrad.capture.record import Number, Recorder, Refused, View, here, plain, recorder
 from minigrad.graph import Handle
-
-_clip, _reduces = numpy._core.umath.clip, {"add": numpy.add, "max": numpy.maximum, "min": numpy.minimum,
-                                           "any": numpy.logical_or, "all": numpy.logical_and}
 
 
 class Traced:
@@ -29,15 +25,7 @@ class Traced:
     def __init__(self, value, base=None, scalar=False):
         self.value, self.base, self.scalar, self.home = value, base, scalar, Recorder.active
 
-    shape = property(lambda self: self.value.shape)
-    dtype = property(lambda self: self.value.dtype)
-    ndim = property(lambda self: self.value.ndim)
-    size = property(lambda self: self.value.size)
-    strides = property(lambda self: self.value.strides)
-    itemsize = property(lambda self: self.value.itemsize)
-    nbytes = property(lambda self: self.value.nbytes)
-    flags = property(lambda self: self.value.flags)
-    T = property(lambda self: again(numpy.transpose, self))
+    T = property(lambda self: self.transpose())
 
     def __len__(self):
         return len(self.value)
@@ -49,29 +37,30 @@ class Traced:
         return f"Traced({self.value!r})"
 
     def __array_ufunc__(self, ufunc, method, *inputs, **options):
-        return compute(ufunc, *inputs, **options) if method == "__call__" else reduce_or_call(
-            ufunc, method, *inputs, **options)
+        if method == "__call__":
+            return compute(ufunc, *inputs, **options)
+        if method == "reduce" and not set(options) - {"axis", "dtype", "keepdims"}:
+            return reduce(ufunc, *inputs, **{"axis": 0, **options})
+        return call(getattr(ufunc, method), *inputs, writes=inputs[:1] if method == "at" else (), **options)
 
     def __array_function__(self, function, types, args, options):
-        return dispatch(function, *args, **options)
+        if function in _SEEN:
+            return again(function, *args, **options)
+        return _FUNCTIONS[function](*args, **options) if function in _FUNCTIONS else call(function, *args, **options)
 
     def __array__(self, *args, **options):
-        raise Refused(f"capture: an array of the step is needed by NumPy itself at {here()}; a step that is captured "
-                      "may use minigrad's functions only, and no .numpy(), tensor(...) of a tensor, or print")
+        raise Refused(f"capture: NumPy itself asks for an array of the step at {here()}; a step that is captured uses "
+                      "minigrad's functions, and no .numpy(), tensor(...) of a tensor, or print")
 
     def item(self, *args):
         raise Refused(f"capture: a tensor becomes a Python number at {here()}; return the tensor from the step, and "
                       "call .item() outside")
 
-    __float__ = __int__ = __index__ = __complex__ = tolist = item
+    __float__ = __int__ = __index__ = tolist = item
 
     def __bool__(self):
         """A branch on a value: the plan goes the way that the recording went, and looks whether it should have."""
-        truth, r = bool(self.value), recorder()
-        flag = View(r.flags.number, len(r.guards), (), (), numpy.dtype(bool))
-        r.guards.append((truth, here()))
-        r.add("each", "copy", [r.operand(self.reshape(()))], [flag])
-        return truth
+        return recorder().guard(self.value)
 
     def get(self):
         """This array on the CPU, where it is."""
@@ -80,23 +69,22 @@ class Traced:
     def __getitem__(self, index):
         if not _basic(index):
             return call(operator.getitem, self, index)
-        result = self.value[index]
-        if isinstance(result, numpy.ndarray):
-            return seen(self, result)
-        return copy(seen(self, part(self.value, index)), scalar=True)
+        place = part(self.value, index)
+        one = not isinstance(self.value[index], numpy.ndarray)  # a scalar in NumPy, and so a copy
+        return fresh("each", "copy", [place], place[()]) if one else seen(self, place)
 
     def __setitem__(self, index, value):
-        if not _basic(index):
+        if _basic(index):
+            assign(part(self.value, index), value)
+        else:
             call(operator.setitem, self, index, value, writes=[self])
-            return
-        assign(part(self.value, index), value)
 
     def fill(self, value):
         assign(self.value, value)
 
     def astype(self, dtype, order="K", casting="unsafe", subok=True, copy=True):
-        return self if not copy and self.dtype == dtype else fresh(
-            "each", "copy", [self], self.value.astype(dtype, order), scalar=self.scalar)
+        same = not copy and self.dtype == dtype
+        return self if same else fresh("each", "copy", [self], self.value.astype(dtype, order), scalar=self.scalar)
 
     def copy(self, order="C"):
         return fresh("each", "copy", [self], self.value.copy(order))
@@ -104,90 +92,49 @@ class Traced:
     def dot(self, other):
         return product("dot", self, other)
 
-    def clip(self, low=None, high=None, out=None):
-        return dispatch(numpy.clip, self, low, high, out=out)
-
-    def sum(self, axis=None, dtype=None, out=None, keepdims=False):
-        return reduce("add", self, axis, dtype, out, keepdims)
-
-    def max(self, axis=None, out=None, keepdims=False):
-        return reduce("max", self, axis, None, out, keepdims)
-
-    def min(self, axis=None, out=None, keepdims=False):
-        return reduce("min", self, axis, None, out, keepdims)
-
-    def any(self, axis=None, out=None, keepdims=False):
-        return reduce("any", self, axis, None, out, keepdims)
-
-    def all(self, axis=None, out=None, keepdims=False):
-        return reduce("all", self, axis, None, out, keepdims)
+    def __pow__(self, other):
+        """x ** y, which NumPy computes without `power` for some numbers y."""
+        short = {2: numpy.square, 1: numpy.positive, 0.5: numpy.sqrt, -1: numpy.reciprocal}
+        quick = type(other) in (int, float) and other in short and self.dtype.kind == "f" and not self.scalar
+        return compute(short[other], self) if quick else _binary(numpy.power)(self, other)
 
 
-def _method(name):
-    """A method that sees the same memory in another way, or copies where it cannot."""
-    def method(self, *args, **options):
-        return again(lambda x: getattr(x, name)(*args, **options), self)
-
-    return method
+def _binary(ufunc):
+    return lambda self, other: NotImplemented if isinstance(other, Handle) else compute(ufunc, self, other)
 
 
-for _name in ("reshape", "transpose", "swapaxes", "ravel", "squeeze", "view"):
-    setattr(Traced, _name, _method(_name))
-for _name in ("mean", "cumsum", "prod", "argmax", "argmin", "argsort", "round", "repeat", "take", "std", "var"):
-    setattr(Traced, _name, lambda self, *args, name=_name, **options: call(
-        getattr(numpy.ndarray, name), self, *args, **options))
+def _delegate(names, make):
+    for name in names.split():
+        setattr(Traced, name, make(name))
 
 
-def _operator(ufunc, swapped=False):
-    def method(self, other):
-        if isinstance(other, Handle):
-            return NotImplemented
-        return compute(ufunc, other, self) if swapped else compute(ufunc, self, other)
-
-    return method
-
-
-def _in_place(ufunc):
-    def method(self, other):
-        return compute(ufunc, self, other) if self.scalar else compute(ufunc, self, other, out=self)
-
-    return method
-
-
+_delegate("shape dtype ndim size strides itemsize nbytes flags",
+          lambda name: property(lambda self: getattr(self.value, name)))
+_delegate("reshape transpose swapaxes ravel squeeze view",
+          lambda name: lambda self, *args, **o: again(lambda x: getattr(x, name)(*args, **o), self))
+_delegate("sum max min any all clip mean cumsum argmax argmin argsort take repeat",
+          lambda name: lambda self, *args, **options: getattr(numpy, name)(self, *args, **options))
 for _name, _ufunc in (("add", numpy.add), ("sub", numpy.subtract), ("mul", numpy.multiply), ("truediv", numpy.divide),
                       ("floordiv", numpy.floor_divide), ("mod", numpy.remainder), ("and", numpy.bitwise_and),
-                      ("or", numpy.bitwise_or), ("xor", numpy.bitwise_xor)):
-    setattr(Traced, f"__{_name}__", _operator(_ufunc)), setattr(Traced, f"__r{_name}__", _operator(_ufunc, True))
-    setattr(Traced, f"__i{_name}__", _in_place(_ufunc))
+                      ("or", numpy.bitwise_or), ("xor", numpy.bitwise_xor), ("matmul", numpy.matmul)):
+    setattr(Traced, f"__{_name}__", _binary(_ufunc))
+    setattr(Traced, f"__r{_name}__", lambda self, other, f=_ufunc: compute(f, other, self))
+    setattr(Traced, f"__i{_name}__", lambda self, other, f=_ufunc: compute(
+        f, self, other, out=None if self.scalar else self))
 for _name, _ufunc in (("lt", numpy.less), ("le", numpy.less_equal), ("gt", numpy.greater), ("eq", numpy.equal),
                       ("ge", numpy.greater_equal), ("ne", numpy.not_equal)):
-    setattr(Traced, f"__{_name}__", _operator(_ufunc))
+    setattr(Traced, f"__{_name}__", _binary(_ufunc))
 Traced.__neg__ = lambda self: compute(numpy.negative, self)
 Traced.__abs__ = lambda self: compute(numpy.absolute, self)
 Traced.__invert__ = lambda self: compute(numpy.invert, self)
-Traced.__matmul__ = lambda self, other: NotImplemented if isinstance(other, Handle) else product("matmul", self, other)
-Traced.__rmatmul__ = lambda self, other: product("matmul", other, self)
 Traced.__rpow__ = lambda self, other: compute(numpy.power, other, self)
 
 
-def _power(self, other):
-    """x ** y, which NumPy computes without `power` for some numbers y."""
-    if isinstance(other, Handle):
-        return NotImplemented
-    short = {2: numpy.square, 1: numpy.positive, 0.5: numpy.sqrt, -1: numpy.reciprocal}
-    if isinstance(other, (int, float)) and other in short and self.dtype.kind == "f" and not self.scalar:
-        return compute(short[other], self)
-    return compute(numpy.power, self, other)
-
-
-Traced.__pow__ = _power
-
-
 def _basic(index):
-    """Whether an index sees part of the memory, of integers and slices only."""
-    parts = index if isinstance(index, tuple) else (index,)
+    """Whether an index sees part of the memory: of integers, slices, None and Ellipsis."""
     return all(i is None or i is Ellipsis or isinstance(i, slice) or
-               isinstance(i, (int, numpy.integer)) and not isinstance(i, bool) for i in parts)
+               isinstance(i, (int, numpy.integer)) and not isinstance(i, bool)
+               for i in (index if isinstance(index, tuple) else (index,)))
 
 
 def part(array, index):
@@ -206,90 +153,66 @@ def fresh(kind, name, operands, result, scalar=None, dtypes=None, **options):
     r = recorder()
     operands = [r.operand(x, dtypes[i] if dtypes else None) for i, x in enumerate(operands)]
     scalar = not isinstance(result, numpy.ndarray) if scalar is None else scalar
-    result = numpy.asarray(result)
-    r.know(result, "memory")
+    result = r.made(result)
     r.add(kind, name, operands, [r.view(result)], **options)
     return Traced(result, None, scalar)
 
 
 def assign(place, value):
     """place[...] = value, where `place` is a NumPy array in memory that is known."""
-    r, given = recorder(), plain(value)
+    r = recorder()
     source, target = r.operand(value, place.dtype), r.view(place)
-    place[...] = given
+    place[...] = plain(value)
     if source != target:  # x[i] += y ends in x[i] = x[i]
-        if isinstance(source, View):
-            source = _stretched(source, place.shape)
         r.add("each", "copy", [source], [target])
-
-
-def _stretched(view, shape):
-    """A view broadcast to a shape; axes of length 1 in front may be too many."""
-    extra = len(view.shape) - len(shape)
-    old, strides = (view.shape[extra:], view.strides[extra:]) if extra > 0 else (
-        (1,) * -extra + view.shape, (0,) * -extra + view.strides)
-    return view._replace(shape=tuple(shape), strides=tuple(0 if n == 1 else s for n, s in zip(old, strides)))
-
-
-def copy(x, scalar=False):
-    """A copy in C order."""
-    return fresh("each", "copy", [x], x.value.copy(), scalar=scalar)
 
 
 def again(function, x, *args, **options):
     """function(x), which sees x's memory, or is a copy of it in C order."""
-    result = function(plain(x), *args, **options)
-    if not isinstance(x, Traced) or owner(result) is owner(x.value):
-        return seen(x, result) if isinstance(x, Traced) else result
+    result = function(x.value, *args, **options)
+    if owner(result) is owner(x.value):
+        return seen(x, result)
     r = recorder()
-    source = r.operand(x)
-    r.know(result, "memory")
-    r.add("each", "copy", [source], [r.view(result.reshape(x.shape))])
+    r.made(result)
+    r.add("each", "copy", [r.operand(x)], [r.view(result.reshape(x.shape))])
     return Traced(result)
 
 
 def compute(ufunc, *inputs, out=None, dtype=None, casting="same_kind", **rest):
     """A ufunc, element by element."""
+    if ufunc is numpy.matmul:
+        return product("matmul", *inputs)
     inputs, places = inputs[:ufunc.nin], inputs[ufunc.nin:]
     out = places[0] if places else out[0] if isinstance(out, tuple) else out
-    if rest or ufunc.nout != 1 or ufunc.signature is not None:
-        return call(ufunc, *inputs, out=out, dtype=dtype, **rest)
-    options = {} if dtype is None else {"dtype": numpy.dtype(dtype)}
-    values = [plain(x) for x in inputs]
+    if rest or ufunc.nout != 1:
+        return call(ufunc, *inputs, **rest)
+    values, options = [plain(x) for x in inputs], {} if dtype is None else {"dtype": numpy.dtype(dtype)}
     kinds = [type(v) if type(v) in (int, float) else numpy.asarray(v).dtype for v in values]
-    dtypes = ufunc.resolve_dtypes((*kinds, None), **(
-        {"signature": (None,) * ufunc.nin + (options["dtype"],)} if options else {}))
+    wanted = {"signature": (None,) * ufunc.nin + (options["dtype"],)} if options else {}
+    types = ufunc.resolve_dtypes((*kinds, None), **wanted)
     if out is None:
-        return fresh("each", ufunc.__name__, inputs, ufunc(*values, **options), dtypes=dtypes, types=dtypes, **options)
-    r, target = recorder(), plain(out)
-    operands, place = [r.operand(x, d) for x, d in zip(inputs, dtypes)], r.view(target)
-    ufunc(*values, out=target, casting=casting, **options)
-    r.add("each", ufunc.__name__, operands, [place], types=dtypes, **options)
+        return fresh("each", ufunc.__name__, inputs, ufunc(*values, **options), dtypes=types, types=types, **options)
+    r = recorder()
+    operands, place = [r.operand(x, d) for x, d in zip(inputs, types)], r.view(plain(out))
+    ufunc(*values, out=plain(out), casting=casting, **options)
+    r.add("each", ufunc.__name__, operands, [place], types=types, **options)
     return out
 
 
-def reduce(name, x, axis=None, dtype=None, out=None, keepdims=False):
+def reduce(ufunc, x, axis=None, dtype=None, out=None, keepdims=False):
     """A reduction over axes."""
-    if out is not None:
-        out[...] = reduce(name, x, axis, dtype, None, keepdims)
-        return out
-    result = _reduces[name].reduce(x.value, axis=axis, dtype=dtype, keepdims=keepdims)
-    axes = tuple(range(x.ndim)) if axis is None else tuple(
-        a % x.ndim for a in (axis if isinstance(axis, tuple) else (axis,)))
-    return fresh("reduce", _reduces[name].__name__, [x], result, axis=axes, keepdims=keepdims)
-
-
-def reduce_or_call(ufunc, method, *inputs, **options):
-    """ufunc.reduce, which has a call of its own, or ufunc.at and the like."""
-    for name, one in _reduces.items():
-        if one is ufunc and method == "reduce" and not set(options) - {"axis", "dtype", "keepdims"}:
-            return reduce(name, inputs[0], **{"axis": 0, **options})
-    return call(getattr(ufunc, method), *inputs, writes=[inputs[0]] if method == "at" else (), **options)
+    result = ufunc.reduce(x.value, axis=axis, dtype=dtype, keepdims=keepdims)
+    axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    result = fresh("reduce", ufunc.__name__, [x], result, axis=tuple(a % max(1, x.ndim) for a in axes), keepdims=keepdims)
+    if out is None:
+        return result
+    out[...] = result
+    return out
 
 
 def product(name, x, y):
     """x.dot(y) or x @ y. A sum of one product is element by element; the BLAS adds it to 0, which leaves no -0."""
-    x, y = known(x), known(y)
+    x, y = Library.asarray(x), Library.asarray(y)
     one, other = x.value, y.value
     if one.ndim in (1, 2) and other.ndim in (1, 2) and one.shape[-1] == 1 and one.dtype == other.dtype:
         result = x.reshape(one.shape[:-1] + (1,) * (one.ndim == other.ndim == 2)) * y.reshape(other.shape[1:])
@@ -298,236 +221,120 @@ def product(name, x, y):
 
 
 def call(function, *args, writes=(), **options):
-    """Any other function of arrays: recorded as it is, and called again by the plan on the same memory."""
-    r = recorder()
-    template, views = [], []
+    """Any other function of arrays: recorded as it is; the plan calls it again, on the same memory."""
+    r, views = recorder(), []
 
     def taken(x):
         if isinstance(x, (Traced, numpy.ndarray)):
-            view = r.operand(x)
-            views.append(view)
-            return view
+            views.append(r.operand(x))
+            return views[-1]
         if isinstance(x, Number):
-            return x._fixed()
-        if isinstance(x, (tuple, list)) and not hasattr(x, "_fields"):
-            return type(x)(map(taken, x))
-        return slice(*map(taken, (x.start, x.stop, x.step))) if isinstance(x, slice) else x
+            return x.fixed()
+        if isinstance(x, slice):
+            return slice(taken(x.start), taken(x.stop), taken(x.step))
+        return type(x)(map(taken, x)) if type(x) in (tuple, list) else x
 
-    template = taken(args)
-    options = {key: taken(value) for key, value in options.items() if value is not None}
-    places = [r.view(plain(x)) for x in writes]
-    result = function(*plain(args), **{k: plain_of(v, options[k]) for k, v in options.items()})
-    if places:
-        r.add("call", _name_of(function), views, places, run=function, args=template, given=options, writes=True)
-        return None
-    several = isinstance(result, (tuple, list))
-    results = [Traced(numpy.asarray(x), None, not isinstance(x, numpy.ndarray))
-               for x in (result if several else [result])]
-    for x in args:
-        if isinstance(x, Traced) and not several and owner(results[0].value) is owner(x.value):
-            return seen(x, result)  # as of einsum("ii->i")
-    for x in results:
-        r.know(x.value, "memory")
-    r.add("call", _name_of(function), views, [r.view(x.value) for x in results], run=function, args=template,
-          given=options, writes=False)
-    return type(result)(results) if several else results[0]
-
-
-def plain_of(_, value):
-    """An option of a call, which is no array."""
-    if isinstance(value, View):
-        raise Refused(f"capture: an array given by keyword at {here()} cannot be recorded; give it by position")
-    return value
-
-
-def _name_of(function):
-    return getattr(function, "__name__", str(function))
+    args_taken, places = taken(args), [r.view(x.value) for x in writes]
+    result = function(*plain(args), **options)
+    several = isinstance(result, tuple)
+    if not several and any(isinstance(x, Traced) and owner(result) is owner(x.value) for x in args):
+        return seen(next(x for x in args if isinstance(x, Traced)), result)
+    results = [] if writes else [Traced(r.made(x), None, not isinstance(x, numpy.ndarray))
+                                 for x in (result if several else (result,))]
+    r.add("call", function.__name__, [x for x in views if isinstance(x, View)], places or [
+        r.view(x.value) for x in results], run=function, args=args_taken, given=options, writes=bool(writes))
+    return tuple(results) if several else results[0] if results else None
 
 
 def _where(condition, x, y):
-    values = [plain(v) for v in (condition, x, y)]
-    result = numpy.where(*values)
-    dtypes = (numpy.dtype(bool), result.dtype, result.dtype)
-    return fresh("each", "where", [condition, x, y], result, dtypes=dtypes, types=(*dtypes, result.dtype))
+    result = numpy.where(*map(plain, (condition, x, y)))
+    types = numpy.dtype(bool), result.dtype, result.dtype, result.dtype
+    return fresh("each", "where", [condition, x, y], result, dtypes=types, types=types)
 
 
-def _clipped(x, low=None, high=None, out=None):
+def _clip(x, low=None, high=None, out=None):
     if low is None or high is None:
-        bound, ufunc = (high, numpy.minimum) if low is None else (low, numpy.maximum)
-        return compute(ufunc, x, bound, out=out)
-    return compute(_clip, x, low, high, out=out)
+        return compute(*((numpy.minimum, x, high) if low is None else (numpy.maximum, x, low)), out=out)
+    return compute(numpy._core.umath.clip, x, low, high, out=out)
 
 
 def _concatenate(parts, axis=0):
-    result = numpy.concatenate([plain(x) for x in parts], axis)
-    r = recorder()
-    r.know(result, "memory")
-    start = 0
+    r, result, start = recorder(), numpy.concatenate([plain(x) for x in parts], axis), 0
+    r.made(result)
+    rows = numpy.moveaxis(result, axis, 0)
     for x in parts:
-        part = numpy.moveaxis(result, axis, 0)[start:start + x.shape[axis]]
+        place = numpy.moveaxis(rows[start:start + x.shape[axis]], 0, axis)
         start += x.shape[axis]
-        r.add("each", "copy", [r.operand(x)], [r.view(numpy.moveaxis(part, 0, axis))])
+        r.add("each", "copy", [r.operand(x)], [r.view(place)])
     return Traced(result)
 
 
-def _stack(parts, axis=0):
-    return _concatenate([dispatch(numpy.expand_dims, x, axis) for x in parts], axis)
-
-
-def _tiled(x, times):
-    """numpy.tile of a vector."""
-    if x.ndim != 1 or not isinstance(times, int):
-        return call(numpy.tile, x, times)
-    return dispatch(numpy.broadcast_to, x, (times, x.size)).reshape(-1)
-
-
-_FUNCTIONS = {
-    numpy.where: _where, numpy.clip: _clipped, numpy.concatenate: _concatenate, numpy.stack: _stack,
-    numpy.tile: _tiled, numpy.dot: lambda x, y: product("dot", x, y), numpy.copy: copy,
-    numpy.sum: lambda x, *args, **options: x.sum(*args, **options),
-    numpy.max: lambda x, *args, **options: x.max(*args, **options),
-    numpy.min: lambda x, *args, **options: x.min(*args, **options),
-    numpy.any: lambda x, *args, **options: x.any(*args, **options),
-    numpy.all: lambda x, *args, **options: x.all(*args, **options),
-}
-_SEEN = {numpy.reshape, numpy.transpose, numpy.swapaxes, numpy.moveaxis, numpy.expand_dims, numpy.squeeze,
-         numpy.broadcast_to, numpy.flip, numpy.ravel}
-_MADE = {"empty": None, "empty_like": None, "zeros": 0, "zeros_like": 0, "ones": 1, "ones_like": 1}
-
-
-def dispatch(function, *args, **options):
-    """A NumPy function, by its kind."""
-    if function is numpy.matmul:
-        return product("matmul", *args)
-    if isinstance(function, numpy.ufunc):
-        return compute(function, *args, **options)
-    if function in _FUNCTIONS:
-        return _FUNCTIONS[function](*args, **options)
-    return (again if function in _SEEN else call)(function, *args, **options)
+def _like(value):
+    """empty_like, zeros_like, full_like ..."""
+    return lambda x, *args, **options: made("full_like", x, *args, **options) if value == "given" else made(
+        "full_like", x, value, *args, **options)
 
 
 def made(name, *args, **options):
-    """New memory, empty or full of one value."""
-    value = args[1] if name.startswith("full") else _MADE[name]
-    result = getattr(numpy, name)(*map(plain, args), **options)
-    recorder().know(result, "memory")
+    """New memory, full of one value, the second argument; or, where that is None, empty."""
+    value = plain(args[1])
+    result = getattr(numpy, name)(plain(args[0]), 0 if value is None else value, *args[2:], **options)
+    recorder().made(result)
     if value is not None:
-        assign(result, value)
+        assign(result, args[1])
     return Traced(result)
 
 
-def known(x, dtype=None, copy=False):
-    """numpy.asarray: an array that enters the step, or a Traced as it is."""
-    if not isinstance(x, Traced):
-        x = Traced(numpy.asarray(x, dtype))
-        recorder().operand(x)
-    elif copy or dtype is not None and x.dtype != dtype:
-        x = x.astype(x.dtype if dtype is None else dtype)
-    return x
+_SEEN = {numpy.reshape, numpy.transpose, numpy.swapaxes, numpy.moveaxis, numpy.expand_dims, numpy.squeeze,
+         numpy.broadcast_to, numpy.flip, numpy.ravel}
+_FUNCTIONS = {
+    numpy.where: _where, numpy.clip: _clip, numpy.concatenate: _concatenate, numpy.copy: Traced.copy,
+    numpy.dot: lambda x, y: product("dot", x, y),
+    numpy.stack: lambda parts, axis=0: _concatenate([numpy.expand_dims(x, axis) for x in parts], axis),
+    numpy.tile: lambda x, times: numpy.broadcast_to(x, (times, x.size)).reshape(-1),  # of a vector, as ops use it
+    numpy.empty_like: _like(None), numpy.zeros_like: _like(0), numpy.ones_like: _like(1), numpy.full_like: _like("given"),
+    **{function: lambda x, *args, f=ufunc, **options: reduce(f, x, *args, **options) for function, ufunc in (
+        (numpy.sum, numpy.add), (numpy.max, numpy.maximum), (numpy.min, numpy.minimum), (numpy.any, numpy.logical_or),
+        (numpy.all, numpy.logical_and))}}
 
 
 class Library:
-    """What stands where the module `numpy` does."""
+    """What stands where the module `numpy` does: NumPy, but for functions that make arrays of no array."""
 
     __name__ = "traced"
-    asarray, asanyarray = staticmethod(known), staticmethod(known)
 
     @staticmethod
-    def array(x, dtype=None, copy=True):
-        return known(x, dtype, copy)
+    def asarray(x, dtype=None):
+        if not isinstance(x, Traced):
+            x = Traced(numpy.asarray(x, dtype))
+        return x if dtype is None or x.dtype == dtype else x.astype(dtype)
 
     def __getattr__(self, name):
-        thing = getattr(numpy, name)
-        if name in _MADE or name in ("full", "full_like"):
-            return lambda *args, **options: made(name, *args, **options)
-        if isinstance(thing, type) or not callable(thing):
-            return thing
-        if name in ("arange", "linspace", "eye"):
-            return lambda *args, **options: known(thing(*args, **options))
-        return lambda *args, **options: dispatch(thing, *args, **options)
+        values = {"empty": None, "zeros": 0, "ones": 1}
+        if name in values:
+            return lambda shape, dtype=float: made("full", shape, values[name], dtype)
+        return (lambda *args, **options: made("full", *args, **options)) if name == "full" else getattr(numpy, name)
 
 
 class Differences:
-    """What stands where the module `minigrad.backend.numpy` does."""
+    """What stands where the module `minigrad.backend.numpy` does: it, but for threads, loops and new memory."""
 
-    NAME, VECTOR, LEAST = cpu.NAME, cpu.VECTOR, cpu.LEAST
-
-    @staticmethod
-    def for_blocks(part, count, rows, values, work):
-        part(slice(0, count))
-
-    @staticmethod
-    def sum_blocks(part, count, rows, values, work):
-        return part(slice(0, count))
-
-    @staticmethod
-    def for_pieces(part, operations, *arrays):
-        part(*arrays)
-
-    @staticmethod
-    def unwarned(function, *arrays):
-        return function(*arrays)
-
-    @staticmethod
-    def channels_last(shape, dtype):
-        result = cpu.channels_last(shape, dtype)
-        recorder().know(result, "memory")
-        return Traced(result)
-
-    @staticmethod
-    def loop(function, like):
-        """None: the plan makes loops of its own."""
-
-    @staticmethod
-    def strided(x, shape, strides):
-        return seen(x, numpy.lib.stride_tricks.as_strided(x.value, shape, strides))
-
-    @staticmethod
-    def products(x, y):
-        return product("matmul", x, y) if x.shape[2] != 1 else x * y
-
-    @staticmethod
-    def vector_sum(x):
-        return x.dot(known(cpu._ones(x.size, x.dtype))) if x.size <= cpu.VECTOR and x.dtype.kind == "f" else x.sum()
-
-    @staticmethod
-    def number(value, dtype):
-        return dtype.type(value) if dtype.kind == "f" else value
+    for_blocks = staticmethod(lambda part, count, *sizes: part(slice(0, count)))
+    sum_blocks = for_blocks
+    for_pieces = staticmethod(lambda part, operations, *arrays: part(*arrays))
+    loop = staticmethod(lambda function, like: None)
+    strided = staticmethod(lambda x, shape, strides: seen(x, numpy.lib.stride_tricks.as_strided(x.value, shape, strides)))
+    channels_last = staticmethod(lambda shape, dtype: Traced(recorder().made(cpu.channels_last(shape, dtype))))
 
     @staticmethod
     def outer(x, y):
         """As in the backend: by a loop or `*`, or by the BLAS, which adds the product to 0 and so has no -0."""
         result = x.reshape(-1, 1) * y
-        by_blas = x.size * y.size <= cpu.LARGE and cpu.loop(cpu.compiled.outer, result.value) is None
-        if by_blas and x.dtype.kind == "f":
-            result += x.dtype.type(0)
-        return result
+        plainly = result.size > cpu.LARGE or cpu.loop(cpu.compiled.outer, result.value) is not None
+        return result if plainly or result.dtype.kind != "f" else result + result.dtype.type(0)
 
-    @staticmethod
-    def scatter_add(out, index, values):
-        call(numpy.add.at, out, index, values, writes=[out])
-
-    @staticmethod
-    def einsum(spec, *operands):
-        return call(cpu.einsum, spec, *operands)
-
-    @staticmethod
-    def to_host(array):
-        return array
-
-    synchronize = staticmethod(cpu.synchronize)
-    erf, ndtr = staticmethod(cpu.erf), staticmethod(cpu.ndtr)
+    def __getattr__(self, name):
+        return getattr(cpu, name)
 
 
-LIBRARY, DIFFERENCES = Library(), Differences()
-Traced.library, Traced.differences = LIBRARY, DIFFERENCES
-
-
-def is_array(x):
-    """Whether x is an array of NumPy's or of this library."""
-    return isinstance(x, (numpy.ndarray, Traced))
-
-
-def prod(shape):
-    """The number of elements of a shape."""
-    return math.prod(shape)
+Traced.library, Traced.differences = Library(), Differences()

@@ -65,6 +65,24 @@ class Captured:
                 return result
         return self._otherwise(args, kwargs)
 
+    def profile(self, repeats=20):
+        """Where the plan's time goes, by line: a table to print. Runs it some times, and puts the state back."""
+        from minigrad.capture.picture import Profile
+
+        return Profile(self._planned("profile"), repeats)
+
+    def draw(self, path):
+        """Write a picture (SVG) of the plan's steps, and of which reads what another wrote; returns the path."""
+        from minigrad.capture.picture import Profile, draw
+
+        plan = self._planned("draw")
+        return draw(plan, path, Profile(plan))
+
+    def _planned(self, name):
+        if self.plan is None:
+            raise Refused(f"capture: {name}() needs a plan, which is there after four calls of the step")
+        return self.plan
+
     def _otherwise(self, args, kwargs):
         """A call for which the plan at hand does not do: by another one, or by recording one more."""
         if mode.anomaly or Recorder.active is not None:

@@ -55,7 +55,7 @@ class Captured:
     def __init__(self, step, executor="auto"):
         self.step, self.executor, self.__wrapped__ = step, _executor(executor), step
         self.plan, self.replays = None, 0
-        self._plans, self._begun, self._guards = [], {}, None
+        self.plans, self._begun, self._guards = [], {}, None
 
     def __call__(self, *args, **kwargs):
         if self.plan is not None:
@@ -89,7 +89,7 @@ class Captured:
             raise Refused("capture: detect_anomaly looks at every op, and a captured step has none; call the step "
                           "itself, captured.step" if mode.anomaly else "capture: a captured step is called within "
                           "another that is being recorded; call captured.step there")
-        for plan in self._plans:
+        for plan in self.plans:
             result = plan.replay(args, kwargs)
             if result is not MISS:
                 self.plan = plan
@@ -99,9 +99,9 @@ class Captured:
         found = [leaf for part, text in ((args, "args"), (kwargs, "kwargs")) for leaf in leaves(part, text)]
         key = tuple((kind, text, type(x) if kind == "array" else x) for kind, text, x in found)
         key += tuple(slot.value for slot in self._guards)
-        if len(self._plans) + len(self._begun) > VARIANTS:
-            raise Refused(f"capture: {len(self._plans)} plans were made for this step, and none fits this call; of the "
-                          f"conditions {self._plans[-1].conditions} one changes too often. Pass what changes as a "
+        if len(self.plans) + len(self._begun) > VARIANTS:
+            raise Refused(f"capture: {len(self.plans)} plans were made for this step, and none fits this call; of the "
+                          f"conditions {self.plans[-1].conditions} one changes too often. Pass what changes as a "
                           "tensor, or leave it outside the step")
         stage = self._begun.get(key)
         if isinstance(stage, Plan):
@@ -189,7 +189,7 @@ class Captured:
         if wrong:
             raise Refused(f"capture: the plan and the step itself differ in {', '.join(wrong)}; the step was done "
                           "uncaptured. This step cannot be captured, or minigrad.capture has an error")
-        self._plans.append(plan)
+        self.plans.append(plan)
         self.plan = plan
         return result
 

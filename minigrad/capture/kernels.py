@@ -9,6 +9,7 @@ import copy
 
 import numpy
 
+from minigrad.backend import numpy as cpu
 from minigrad.capture.record import View, plain, recorder
 from minigrad.capture.traced import Traced
 from minigrad.graph import Handle
@@ -25,11 +26,17 @@ def replacements():
 
 
 def _recorded(method):
-    def apply(op, *arrays):
+    def run(op, arrays):
         traced = any(isinstance(x, Traced) for x in arrays) and not any(isinstance(x, Handle) for x in arrays)
         return _record(method, op, arrays) if traced else method(op, *arrays)
 
-    return apply
+    def forward(self, *arrays):  # under these names `record.here` knows an op
+        return run(self, arrays)
+
+    def backward(self, *arrays):
+        return run(self, arrays)
+
+    return forward if method.__name__ == "forward" else backward
 
 
 class Held:
@@ -42,21 +49,27 @@ class Held:
 class Kernel:
     """One call of an op's method: how to make it again."""
 
-    def __init__(self, method, op, state, arrays):
+    def __init__(self, method, op, state):
         self.method, self.state = method, state
         self.twin = copy.copy(op)
         self.twin.parents, self.twin.kept = getattr(op, "parents", ()) and [None] * len(op.parents), ()
         self.twin.needs = [bool(need) for need in getattr(op, "needs", ())]
-        self.arrays = arrays  # views and literals; the executor puts arrays in the places of the views
 
     def run(self, *arrays):
-        """The kernel's results, as in an uncaptured step."""
+        """Do it again, the results into `outs`, their places in the plan."""
         held = {name: getattr(x.kernel.twin, x.name) if isinstance(x, Held) else x for name, x in self.state.items()}
         vars(self.twin).clear()
         vars(self.twin).update(held)
-        result = self.method(self.twin, *arrays)
+        outs, arrays = arrays[-self.count:], arrays[:-self.count]
+        cpu.given.array = outs[0]  # for the first result, which kernels make by `channels_last`
+        try:
+            result = self.method(self.twin, *arrays)
+        finally:
+            cpu.given.array = None
         results = [x for x in (result if isinstance(result, tuple) else (result,)) if x is not None]
-        return [*results, *(vars(self.twin)[name] for name in self.kept)]
+        for out, x in zip(outs, [*results, *(vars(self.twin)[name] for name in self.kept)]):
+            if x is not out:
+                out[...] = x
 
 
 def _record(method, op, arrays):
@@ -65,7 +78,7 @@ def _record(method, op, arrays):
     now = {name: x.value if isinstance(x, Traced) else x for name, x in vars(op).items()}
     before = {name: Held(*made[id(x)][1:]) if id(x) in made else x for name, x in now.items()}
     views = [r.operand(x) for x in arrays if x is not None]
-    kernel = Kernel(method, op, before, views)
+    kernel = Kernel(method, op, before)
     vars(op).update(now)
     result = method(op, *map(plain, arrays))
     several = isinstance(result, tuple)
@@ -82,6 +95,8 @@ def _record(method, op, arrays):
     vars(op).update(zip(kernel.kept, lifted))
     needed = [x.kernel.token for x in before.values() if isinstance(x, Held)]
     kernel.token = View(r.add_buffer("memory", 1).number, 0, (), (), numpy.dtype(bool))
-    r.add("call", type(op).__name__, [*views, *needed], [*(r.view(x.value) for x in outs), kernel.token],
-          run=kernel.run, args=views, given={}, writes=False, token=True, repeated=True)
+    places = [r.view(x.value) for x in outs]
+    kernel.count = len(places)
+    r.add("call", type(op).__name__, [*views, *needed], [*places, kernel.token], run=kernel.run,
+          args=(*views, *places), given={}, writes=True)
     return tuple(results) if several else results[0]

@@ -146,10 +146,7 @@ class Source:
             value = f"{self.bind(run, call.name)}({', '.join(map(self.name, args))}{given})"
         if call.options["writes"]:
             return value
-        if call.options.get("token"):
-            outs = outs[:-1]
-        return f"{outs[0]}[...] = {value}" if len(outs) == 1 and not call.options.get("repeated") else \
-            f"put({value}, {', '.join(outs)})"
+        return f"{outs[0]}[...] = {value}" if len(outs) == 1 else f"put({value}, {', '.join(outs)})"
 
 
 def put(results, *outs):

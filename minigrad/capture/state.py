@@ -90,6 +90,9 @@ class Reach:
                         if root is step and isinstance(value, Module):
                             self.modules.append(value)
 
+        self.labels = {id(x): self.names[id(x)] for x in self.things
+                       if isinstance(x, (Module, optim.Optimizer, optim.EMA))}
+
     def inside(self, path, thing):
         """The slots of an object."""
         if isinstance(thing, types.FunctionType):
@@ -149,7 +152,7 @@ class Recording:
 
     def __init__(self, step, counted, carried, whole):
         self.reach, self.whole, self.undo, self.twins = Reach(step), whole, [], {}
-        self.recorder, self.counted, self.tensors = Recorder(self.reach.names), list(counted), []
+        self.recorder, self.counted, self.tensors = Recorder(self.reach.labels), list(counted), []
         self.carried = [(slot, slot.value.array) for slot in carried]
 
     def __enter__(self):
@@ -166,6 +169,9 @@ class Recording:
         names, gathered = self.reach.names, gc.get_objects()
         for slot, array in self.carried:
             self.before("carried", slot.path, array)
+        for x in gathered:
+            if isinstance(x, Handle) and x.grad is not None:
+                self.before("gradient", f"the gradient of {names.get(id(x), 'a tensor')}", x.grad.array)
         for optimiser in [x for x in gathered if isinstance(x, optim.Optimizer)]:
             name = names.get(id(optimiser), type(optimiser).__name__)
             for i, flat in enumerate(flat for flats in optimiser._flats for flat in flats):
@@ -179,11 +185,8 @@ class Recording:
                 self.put(x, "array", self.twin(x.array, names[id(x)]))
                 self.recorder.called[self.tensors[-1][1].__array_interface__["data"][0], x.shape] = names[id(x)]
         for x in gathered:
-            if isinstance(x, Handle):
-                if x.grad is not None:
-                    self.before("gradient", f"the gradient of {names.get(id(x), 'a tensor')}", x.grad.array)
-                if isinstance(x.array, numpy.ndarray):  # out of reach, but perhaps met on the way
-                    self.before("live", "a tensor", x.array)
+            if isinstance(x, Handle) and isinstance(x.array, numpy.ndarray):
+                self.before("live", "a tensor", x.array)  # out of reach, but perhaps met on the way
         for slot in self.counted:
             slot.put(Number(slot.value, slot.text(self.recorder)))
         for place, name, replacement in ((Op, "wrap", staticmethod(_wrapping(Op.wrap))), (random, "draw", _draw),

@@ -189,7 +189,7 @@ class Conversions(Handle):
         if self.array.size != 1:
             raise ValueError(f"bool: a tensor of {self.array.size} elements, shape {self.array.shape}, is neither true "
                              "nor false; use .any() or .all()")
-        return _BOOL(self.item())
+        return _BOOL(self.array)
 
     def __len__(self):
         if not self.array.ndim:

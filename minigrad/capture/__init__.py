@@ -20,6 +20,7 @@ from minigrad.modes import mode
 from minigrad.random import generator
 
 __all__ = ["Captured", "Refused", "capture"]
+AGAIN = object()
 VARIANTS = 8  # plans of one step, for the values of flags and the like on which it depends
 
 
@@ -31,7 +32,7 @@ def capture(step, executor="auto"):
     (llvmlite: `pip install minigrad[fast]`), "numpy", or "auto": machine code where it can be had.
 
     The first four calls prepare: one runs the step as it is, two record it, one checks that plan and step give equal
-    bits. RuntimeError (`Refused`) says which line cannot be captured and what to do.
+    bits; and so do the first four with another flag, mode or option. RuntimeError (`Refused`) says which line cannot be captured and what to do.
 
     >>> import minigrad as torch
     >>> w = torch.zeros(2, requires_grad=True)
@@ -55,7 +56,7 @@ class Captured:
     def __init__(self, step, executor="auto"):
         self.step, self.executor, self.__wrapped__ = step, _executor(executor), step
         self.plan, self.replays = None, 0
-        self.plans, self._begun, self._guards = [], {}, None
+        self.plans, self._begun, self._guards = [], {}, ()
 
     def __call__(self, *args, **kwargs):
         if self.plan is not None:
@@ -94,50 +95,56 @@ class Captured:
             if result is not MISS:
                 self.plan = plan
                 return result
-        if self._guards is None:
-            return self._first(args, kwargs)
         found = [leaf for part, text in ((args, "args"), (kwargs, "kwargs")) for leaf in leaves(part, text)]
-        key = tuple((kind, text, type(x) if kind == "array" else x) for kind, text, x in found)
-        key += tuple(slot.value for slot in self._guards)
         if len(self.plans) + len(self._begun) > VARIANTS:
-            raise Refused(f"capture: {len(self.plans)} plans were made for this step, and none fits this call; of the "
-                          f"conditions {self.plans[-1].conditions} one changes too often. Pass what changes as a "
+            raise Refused(f"capture: {len(self.plans)} plans were made for this step, and none fits this call; one of "
+                          f"these changes too often: {', '.join(self.plans[-1].conditions)}. Pass what changes as a "
                           "tensor, or leave it outside the step")
+        key = self._key(found)
         stage = self._begun.get(key)
+        if stage in (None, AGAIN):
+            return self._first(found, args, kwargs)
         if isinstance(stage, Plan):
             return self._check(key, stage, args, kwargs)
-        result, recording, inputs = self._record(found, args, kwargs)
-        if stage is None:
-            self._begun[key] = recording
-            return _returned(result)
-        difference = stage.recorder.difference(recording.recorder)
-        if difference:
-            del self._begun[key]
-            raise Refused(f"capture: {difference}")
-        self._begun[key] = Plan(recording, inputs, result, self._conditions(found, recording), self.executor)
+        del self._begun[key]  # whatever is refused begins anew
+        changes = stage.changes if isinstance(stage, Recording) else stage
+        result, recording, inputs = self._record(found, changes, args, kwargs)
+        if isinstance(stage, Recording):
+            difference = stage.recorder.difference(recording.recorder)
+            if difference:
+                raise Refused(f"capture: {difference}")
+            recording = Plan(recording, inputs, result, self._conditions(found, recording), self.executor)
+        self._begun[key] = recording
         return _returned(result)
 
-    def _first(self, args, kwargs):
-        """The first call: the step itself, and what it changes in Python beside arrays."""
+    def _key(self, found):
+        """What tells one way through the step from another, before it is known how: arguments, flags, options."""
+        return (*((kind, text, type(x) if kind == "array" else x) for kind, text, x in found),
+                *(slot.value for slot in self._guards))
+
+    def _first(self, found, args, kwargs):
+        """The step itself, and what it changes in Python beside arrays."""
         reach = Reach(self.step)
-        named = [(text, x) for part, text in ((args, "args"), (kwargs, "kwargs")) for _, text, x in leaves(part, text)]
-        for text, x in named + [(reach.names[id(x)], x) for x in reach.things if isinstance(x, Handle)]:
+        for text, x in [leaf[1:] for leaf in found] + [(reach.names[id(x)], x) for x in reach.things]:
             if isinstance(x, Handle) and not isinstance(x.array, numpy.ndarray):
                 raise Refused(f"capture: {text} lies on the GPU; steps are captured on the CPU only, call the step "
                               "itself")
-        numbers, tensors = reach.values((int, float)), reach.values(Handle)
+        numbers, tensors, old = reach.values((int, float)), reach.values(Handle), self._begun.get(self._key(found))
         result = self.step(*args, **kwargs)
         reach = Reach(self.step)
-        self._counted = changed(numbers, reach.values((int, float)), lambda a, b: a == b or a != a)
-        self._carried = changed(tensors, reach.values(Handle), lambda a, b: a is b)
-        self._guards = reach.guarded(self._counted)
+        now = reach.values((int, float))
+        counted = changed(numbers, now, lambda a, b: a == b or a != a)
+        carried = changed(tensors, reach.values(Handle), lambda a, b: a is b)
+        self._guards = reach.guarded(counted)
+        # New counters, as of a buffer that an optimiser made anew, are watched during another such call.
+        self._begun[self._key(found)] = AGAIN if old is None and now.keys() - numbers.keys() else (counted, carried)
         return result
 
-    def _record(self, found, args, kwargs):
+    def _record(self, found, changes, args, kwargs):
         """Run the step with Traced arrays."""
         given = [(text, x) for kind, text, x in found if kind == "array"]
         statics = [numpy.array(getattr(x, "array", x), order="K") for _, x in given]
-        with Recording(self.step, self._counted, self._carried, self.executor is not None) as recording:
+        with Recording(self.step, *changes, self.executor is not None) as recording:
             for i, static in enumerate(statics):
                 recording.recorder.before[id(static)] = "input", f"input_{i}", static
             traced = iter([Traced(static, static) for static in statics])
@@ -156,6 +163,8 @@ class Captured:
                 conditions.append(f"type({text}) is {r.bind(type(x), type(x).__name__)}")
             elif kind == "container":
                 conditions.append(f"len({text}) == {x}")
+            elif kind == "key":
+                conditions.append(f"{x!r} in {text}")
             else:
                 conditions.append(f"{text} == {r.bind(x, 'value')}")
         for slot in self._guards:
@@ -171,12 +180,14 @@ class Captured:
     def _check(self, key, plan, args, kwargs):
         """The first replay: beside the step itself, from the same state, to the last bit."""
         state, draws = plan.state(), generator(numpy).bit_generator.state
-        replayed = plan.replay(args, kwargs)
+        del self._begun[key]
+        try:
+            replayed = plan.replay(args, kwargs)
+            mine = plan.state()
+        finally:
+            plan.restore(state)
         if replayed is MISS:
-            del self._begun[key]
             return self._otherwise(args, kwargs)
-        mine = plan.state()
-        plan.restore(state)
         generator(numpy).bit_generator.state = draws
         result = self.step(*args, **kwargs)
         plan.recording.settle(), plan.recording.forget_gradients()
@@ -185,7 +196,6 @@ class Captured:
         wrong += [slot.path for (slot, _), a, b in zip(plan.recording.counts, mine[1], theirs[1]) if a != b]
         if bits(_arrays(replayed)) != bits(_arrays(result)):
             wrong.append("the step's result")
-        del self._begun[key]
         if wrong:
             raise Refused(f"capture: the plan and the step itself differ in {', '.join(wrong)}; the step was done "
                           "uncaptured. This step cannot be captured, or minigrad.capture has an error")

@@ -27,7 +27,7 @@ def unless(conditions):
 
 
 def leaves(x, text):
-    """(kind, where it stands, it) of the arrays, the values and the containers in an argument."""
+    """(kind, where it stands, it) of the arrays, the values, the containers and their keys in an argument."""
     if isinstance(x, (Handle, numpy.ndarray)):
         yield "array", text, x
     elif isinstance(x, (tuple, list)):
@@ -37,7 +37,7 @@ def leaves(x, text):
     elif isinstance(x, dict):
         yield "container", text, len(x)
         for key, part in x.items():
-            yield "value", f"{key!r} in {text}", True
+            yield "key", text, key
             yield from leaves(part, f"{text}[{key!r}]")
     else:
         yield "value", text, x

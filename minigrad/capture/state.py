@@ -85,7 +85,7 @@ class Reach:
                     if id(value) not in self.names:
                         self.names[id(value)] = slot.path
                         self.things.append(value)  # so that its id stays its own
-                        if not isinstance(value, _LEAVES):
+                        if not isinstance(value, _LEAVES) and type(value).__module__ != "minigrad.capture":
                             queue.append((slot.path, value))
                         if root is step and isinstance(value, Module):
                             self.modules.append(value)
@@ -131,6 +131,10 @@ class Reach:
         places = {(id(slot.holder), slot.key) for slot in counted}
         found = [slot for slot in self.slots if isinstance(slot.value, _SIMPLE) and isinstance(slot.key, str) and
                  (id(slot.holder), slot.key) not in places and slot.key in self.used | {"cell_contents"}]
+        for thing in self.things:  # an attribute may still be that of the class
+            if not type(thing).__module__.startswith(("minigrad.", "builtins")) and hasattr(thing, "__dict__"):
+                found += [Slot(f"{self.names[id(thing)]}.{name}", thing, name) for name in sorted(self.used)
+                          if name not in vars(thing) and isinstance(getattr(type(thing), name, ...), _SIMPLE)]
         for module in self.modules:
             found.append(Slot(f"{self.names[id(module)]}.training", module, "training"))
             found += [Slot(f"{self.names[id(module)]}.{name}", vars(module), name) for name, value in vars(module).items()
@@ -151,6 +155,7 @@ class Recording:
     """
 
     def __init__(self, step, counted, carried, whole):
+        self.changes = counted, carried
         self.reach, self.whole, self.undo, self.twins = Reach(step), whole, [], {}
         self.recorder, self.counted, self.tensors = Recorder(self.reach.labels), list(counted), []
         self.carried = [(slot, slot.value.array) for slot in carried]
@@ -169,8 +174,9 @@ class Recording:
         names, gathered = self.reach.names, gc.get_objects()
         for slot, array in self.carried:
             self.before("carried", slot.path, array)
-        for x in gathered:
-            if isinstance(x, Handle) and x.grad is not None:
+        handles = [x for x in gathered if isinstance(x, Handle) and hasattr(x, "grad")]  # others are just being made
+        for x in handles:
+            if x.grad is not None:
                 self.before("gradient", f"the gradient of {names.get(id(x), 'a tensor')}", x.grad.array)
         for optimiser in [x for x in gathered if isinstance(x, optim.Optimizer)]:
             name = names.get(id(optimiser), type(optimiser).__name__)
@@ -184,8 +190,8 @@ class Recording:
                 self.tensors.append((x, x.array))
                 self.put(x, "array", self.twin(x.array, names[id(x)]))
                 self.recorder.called[self.tensors[-1][1].__array_interface__["data"][0], x.shape] = names[id(x)]
-        for x in gathered:
-            if isinstance(x, Handle) and isinstance(x.array, numpy.ndarray):
+        for x in handles:
+            if isinstance(x.array, numpy.ndarray):
                 self.before("live", "a tensor", x.array)  # out of reach, but perhaps met on the way
         for slot in self.counted:
             slot.put(Number(slot.value, slot.text(self.recorder)))
@@ -275,8 +281,9 @@ class Recording:
         mine = {id(tensor) for tensor, _ in self.tensors} | {id(slot.value) for slot, _ in self.carried}
         mine |= set(map(id, handles_in(result)))
         for x in gc.get_objects():
-            if isinstance(x, Handle) and getattr(x.array, "home", None) is self.recorder and id(x) not in mine:
-                view = self.recorder.view(x.array.value)
+            array = getattr(x, "array", None) if isinstance(x, Handle) else None
+            if isinstance(array, Traced) and array.home is self.recorder and id(x) not in mine:
+                view = self.recorder.view(array.value)
                 line = next((c.where for c in reversed(self.recorder.calls) if view in c.outs), "the step")
                 raise Refused(f"capture: {line}\nleaves a tensor of shape {x.shape} behind, in a list or another "
                               "object; return it from the step, and keep it outside")

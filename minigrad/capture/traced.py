@@ -237,6 +237,9 @@ def call(function, *args, writes=(), **options):
     args_taken, places = taken(args), [r.view(x.value) for x in writes]
     result = function(*plain(args), **options)
     several = isinstance(result, tuple)
+    if not writes and not all(isinstance(x, (numpy.ndarray, numpy.generic)) for x in (result if several else (result,))):
+        raise Refused(f"capture: {function.__name__} makes something else than an array of the step at {here()}; do "
+                      "that outside")
     if not several and any(isinstance(x, Traced) and owner(result) is owner(x.value) for x in args):
         return seen(next(x for x in args if isinstance(x, Traced)), result)
     results = [] if writes else [Traced(r.made(x), None, not isinstance(x, numpy.ndarray))

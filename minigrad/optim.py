@@ -28,7 +28,8 @@ class Flat:
 
     def __init__(self, parameters, slots):
         array, size = parameters[0].array, sum(p.array.size for p in parameters)
-        dtype, on_host = array.dtype, array_module(array).__name__ == "numpy"
+        self.xp, dtype = array_module(array), array.dtype
+        on_host = self.xp.__name__ == "numpy"
         self.block, self.small = (BLOCK, SMALL) if on_host else (size, size)  # a GPU wants few calls, however long
         # The small ones last, as one stretch; large ones, whose sizes 16 often divides, then begin at cache lines.
         self.parameters = parameters = sorted(parameters, key=lambda p: p.array.size <= self.small)
@@ -44,8 +45,6 @@ class Flat:
         self.views = [self.view(self.values, i) for i in range(len(parameters))]
         self.plan = self.stretches()
         self.gather_parameters()
-
-    xp = property(lambda self: array_module(self.values), doc="The library of the arrays.")
 
     def view(self, buffer, i, first=0):
         """The part that belongs to parameter i, in its shape and memory order, of a buffer from parameter first on."""

@@ -228,8 +228,8 @@ def _executor(name):
         return None
     try:
         from minigrad.capture.machine import Machine
-    except ImportError:
+    except (ImportError, OSError, TypeError) as error:  # not installed, or no C library to be asked for functions
         if name == "auto":
             return None
-        raise Refused("capture: executor 'machine' needs llvmlite; pip install minigrad[fast]") from None
+        raise Refused(f"capture: executor 'machine' needs llvmlite ({error}); pip install minigrad[fast]") from None
     return Machine

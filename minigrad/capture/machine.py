@@ -248,8 +248,15 @@ _BLAS = {(name, char): address_of(_NUMPY, f"scipy_cblas_{letter}{name}64_")
          for name in ("gemm", "gemv", "dot") for char, letter in (("f", "s"), ("d", "d"))}
 
 
+# Whether ufuncs lie in memory as PyUFuncObject of NumPy 2 does; if not, they are called from Python.
+_KNOWN = ((ctypes.c_int * 3).from_address(id(numpy.exp) + 16)[:], ctypes.c_int.from_address(id(numpy.exp) + 48).value) == (
+    [1, 1, 2], numpy.exp.ntypes)
+
+
 def inner_loop(ufunc, chars):
-    """(address, data) of the C function of a ufunc for the dtypes `chars`, or None. The layout is PyUFuncObject's."""
+    """(address, data) of the C function of a ufunc for the dtypes `chars`, or None."""
+    if not _KNOWN:
+        return None
     functions, data = (ctypes.c_void_p * 2).from_address(id(ufunc) + 32)
     for i, types in enumerate(ufunc.types):
         if types.replace("->", "") == chars:

@@ -68,8 +68,9 @@ class View(NamedTuple):
 class Buffer:
     """A piece of memory.
 
-    `kind`: "live" (there before the step), "carried" (of a tensor in whose place the step puts another), "input",
-    "drawn" (random numbers), "numbers", "constant", "memory" (made by the step), "flags" (branches on values).
+    `kind`: "live" (there before the step), "scratch" (too, but nobody reads it later), "carried" (of a tensor in whose
+    place the step puts another), "input", "drawn" (random numbers), "numbers", "constant", "memory" (made by the step),
+    "flags" (branches on values).
     `array` owns the memory where it is to stay.
     """
 

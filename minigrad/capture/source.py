@@ -101,11 +101,13 @@ class Source:
     def hint(self, view):
         """What the user calls an operand, or t1, t2, ... for what the step makes."""
         buffer = self.memory.buffers[view.buffer]
-        live = buffer.kind == "live"
-        name = self.called.get((self.memory.at(view), view.shape)) if live else None
+        name = None
+        if buffer.kind == "live":
+            at, flipped = self.memory.at(view), view.shape[::-1]
+            name = self.called.get((at, view.shape)) or (at, flipped) in self.called and self.called[at, flipped] + "_T"
         if buffer.kind == "numbers":
             name = next(text for (text, _), place in self.recording.numbers.items() if 8 * place == view.offset)
-        elif name is None:
+        elif not name:
             name = f"t{view.buffer}" if buffer.kind == "memory" else buffer.name or buffer.kind
         name = "".join(c if c.isalnum() else "_" for c in name).strip("_")
         return f"_{name}" if keyword.iskeyword(name) or name[:1].isdigit() or not name else name

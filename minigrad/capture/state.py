@@ -207,7 +207,7 @@ class Recording:
             setattr(place, name, value)
         for optimiser in self.watched:
             del optimiser.numbers
-        Recorder.active = None
+        Recorder.active = self.reach = None
         self.settle()
 
     watched = ()
@@ -222,10 +222,10 @@ class Recording:
         base = owner(array)
         self.recorder.before.setdefault(id(base), (kind, name, base))
 
-    def twin(self, array, name):
+    def twin(self, array, name, kind="live"):
         """The Traced that stands for an array from before the step."""
         if id(array) not in self.twins:
-            self.before("live", name, array)
+            self.before(kind, name, array)
             self.twins[id(array)] = Traced(array, array)
             self.recorder.called.setdefault((array.__array_interface__["data"][0], array.shape), name)
         return self.twins[id(array)]
@@ -233,8 +233,13 @@ class Recording:
     def swap(self, flat, name):
         """Let an optimiser's buffers be Traced."""
         for attribute, value in list(vars(flat).items()):
-            swapped = self.swapped(value, name if attribute in ("state", "plan") else f"{name}.{attribute}")
-            swapped = len(flat.values) if attribute == "block" and self.whole else swapped
+            if attribute == "plan":  # memory in which the gradients of small parameters are put together
+                for *_, buffer, _ in value:
+                    if buffer is not None:
+                        self.twin(buffer, f"{name}.gradients", "scratch")
+            swapped = self.swapped(value, name if attribute == "state" else f"{name}.{attribute}")
+            if attribute == "block" and self.whole:
+                swapped = len(flat.values)
             if swapped is not value:
                 self.put(flat, attribute, swapped)
 
@@ -242,6 +247,8 @@ class Recording:
         """The value with every array in it as a Traced; the value itself where there is none."""
         if isinstance(value, numpy.ndarray):
             return self.twin(value, name)
+        if value is numpy:
+            return Traced.library
         if isinstance(value, (list, tuple)):
             parts = [self.swapped(x, f"{name}[{i}]") for i, x in enumerate(value)]
             return type(value)(parts) if any(x is not y for x, y in zip(parts, value)) else value

@@ -2,17 +2,15 @@
 
 A training step that never changes its shapes does the same calls on the same memory again and again; what it pays for
 at every step is finding that out. `capture(step)` finds it out once. The first calls run the step as it is, with a
-third array library (`traced.py`) flowing through the very same modules, ops and optimisers; what it wrote down
-(`record.py`) becomes a plan (`plan.py`), which NumPy runs line by line (`source.py`) or, where llvmlite is installed,
-machine code (`machine.py`) in a single call. Read them in this order.
+third array library (`traced.py`) flowing through the very same modules, ops and optimisers. What it wrote down
+(`record.py`, `state.py`, `kernels.py`) becomes a plan (`plan.py`, `replay.py`), which NumPy runs line by line
+(`source.py`) or, where llvmlite is installed, machine code (`machine.py`) in a single call.
 """
-
-import gc
 
 import numpy
 
 from minigrad.capture.record import Recorder, Refused, text_of
-from minigrad.capture.replay import MISS, Plan, arrays_in, bits, leaves, replaced
+from minigrad.capture.replay import MISS, Plan, leaves, rebuilt
 from minigrad.capture.state import Reach, Recording, changed
 from minigrad.capture.traced import Traced
 from minigrad.graph import Handle, Op
@@ -28,11 +26,12 @@ def capture(step, executor="auto"):
     """A function that does what `step` does, to the last bit, in a fraction of the time.
 
     `step(*tensors)` is a training step: a function of tensors, which may also read and change whatever it can reach:
-    models, optimisers, averages. What differs from step to step has to come in as an argument. `executor` is "machine"
+    models, optimisers, averages. What differs from step to step has to come in as a tensor. `executor` is "machine"
     (llvmlite: `pip install minigrad[fast]`), "numpy", or "auto": machine code where it can be had.
 
     The first four calls prepare: one runs the step as it is, two record it, one checks that plan and step give equal
-    bits; and so do the first four with another flag, mode or option. RuntimeError (`Refused`) says which line cannot be captured and what to do.
+    bits; and so do the first four with another flag, mode or option. `Refused`, a RuntimeError, says which line cannot
+    be captured and what to do.
 
     >>> import minigrad as torch
     >>> w = torch.zeros(2, requires_grad=True)
@@ -51,12 +50,16 @@ def capture(step, executor="auto"):
 
 
 class Captured:
-    """A captured step. `plan` is what it replays, None during the first calls; `step` is the step itself."""
+    """A captured step.
+
+    `plan` is what it replays, None during the first calls, `plans` all that it has, `replays` how often it did, `step`
+    the step itself.
+    """
 
     def __init__(self, step, executor="auto"):
-        self.step, self.executor, self.__wrapped__ = step, _executor(executor), step
-        self.plan, self.replays = None, 0
-        self.plans, self._begun, self._guards = [], {}, ()
+        self.step = self.__wrapped__ = step
+        self.plan, self.plans, self.replays = None, [], 0
+        self._executor, self._begun, self._guards = _executor(executor), {}, ()
 
     def __call__(self, *args, **kwargs):
         if self.plan is not None:
@@ -76,8 +79,7 @@ class Captured:
         """Write a picture (SVG) of the plan's steps, and of which reads what another wrote; returns the path."""
         from minigrad.capture.picture import Profile, draw
 
-        plan = self._planned("draw")
-        return draw(plan, path, Profile(plan))
+        return draw(Profile(self._planned("draw"), 5), path)
 
     def _planned(self, name):
         if self.plan is None:
@@ -85,7 +87,7 @@ class Captured:
         return self.plan
 
     def _otherwise(self, args, kwargs):
-        """A call for which the plan at hand does not do: by another one, or by recording one more."""
+        """A call for which the plan at hand does not do: by another one, or by what leads to one more."""
         if mode.anomaly or Recorder.active is not None:
             raise Refused("capture: detect_anomaly looks at every op, and a captured step has none; call the step "
                           "itself, captured.step" if mode.anomaly else "capture: a captured step is called within "
@@ -93,43 +95,36 @@ class Captured:
         for plan in self.plans:
             result = plan.replay(args, kwargs)
             if result is not MISS:
-                self.plan = plan
+                self.plan, self.replays = plan, self.replays + 1
                 return result
-        found = [leaf for part, text in ((args, "args"), (kwargs, "kwargs")) for leaf in leaves(part, text)]
+        found = [*leaves(args, "args"), *leaves(kwargs, "kwargs")]
         if len(self.plans) + len(self._begun) > VARIANTS:
             raise Refused(f"capture: {len(self.plans)} plans were made for this step, and none fits this call; one of "
                           f"these changes too often: {', '.join(self.plans[-1].conditions)}. Pass what changes as a "
                           "tensor, or leave it outside the step")
-        key = self._key(found)
-        stage = self._begun.get(key)
+        stage = self._begun.pop(self._key(found), None)  # whatever is refused begins anew
         if stage in (None, AGAIN):
-            return self._first(found, args, kwargs)
-        if isinstance(stage, Plan):
-            return self._check(key, stage, args, kwargs)
-        del self._begun[key]  # whatever is refused begins anew
-        changes = stage.changes if isinstance(stage, Recording) else stage
-        result, recording, inputs = self._record(found, changes, args, kwargs)
-        if isinstance(stage, Recording):
-            difference = stage.recorder.difference(recording.recorder)
-            if difference:
-                raise Refused(f"capture: {difference}")
-            recording = Plan(recording, inputs, result, self._conditions(found, recording), self.executor)
-        self._begun[key] = recording
-        return _returned(result)
+            result, stage = self._first(found, stage, args, kwargs)
+        elif isinstance(stage, Plan):
+            return self._check(stage, args, kwargs)
+        else:
+            result, stage = self._record(found, stage, args, kwargs)
+        self._begun[self._key(found)] = stage
+        return result
 
     def _key(self, found):
         """What tells one way through the step from another, before it is known how: arguments, flags, options."""
         return (*((kind, text, type(x) if kind == "array" else x) for kind, text, x in found),
                 *(slot.value for slot in self._guards))
 
-    def _first(self, found, args, kwargs):
+    def _first(self, found, stage, args, kwargs):
         """The step itself, and what it changes in Python beside arrays."""
         reach = Reach(self.step)
         for text, x in [leaf[1:] for leaf in found] + [(reach.names[id(x)], x) for x in reach.things]:
             if isinstance(x, Handle) and not isinstance(x.array, numpy.ndarray):
                 raise Refused(f"capture: {text} lies on the GPU; steps are captured on the CPU only, call the step "
                               "itself")
-        numbers, tensors, old = reach.values((int, float)), reach.values(Handle), self._begun.get(self._key(found))
+        numbers, tensors = reach.values((int, float)), reach.values(Handle)
         result = self.step(*args, **kwargs)
         reach = Reach(self.step)
         now = reach.values((int, float))
@@ -137,64 +132,67 @@ class Captured:
         carried = changed(tensors, reach.values(Handle), lambda a, b: a is b)
         self._guards = reach.guarded(counted)
         # New counters, as of a buffer that an optimiser made anew, are watched during another such call.
-        self._begun[self._key(found)] = AGAIN if old is None and now.keys() - numbers.keys() else (counted, carried)
-        return result
+        return result, AGAIN if stage is None and now.keys() - numbers.keys() else (counted, carried)
 
-    def _record(self, found, changes, args, kwargs):
-        """Run the step with Traced arrays."""
+    def _record(self, found, stage, args, kwargs):
+        """The step with Traced arrays: the first time for comparison, the second time for the plan."""
+        before = stage if isinstance(stage, Recording) else None
         given = [(text, x) for kind, text, x in found if kind == "array"]
         statics = [numpy.array(getattr(x, "array", x), order="K") for _, x in given]
-        with Recording(self.step, *changes, self.executor is not None) as recording:
+        with Recording(self.step, *(before.changes if before else stage), bool(self._executor)) as recording:
             for i, static in enumerate(statics):
                 recording.recorder.before[id(static)] = "input", f"input_{i}", static
             traced = iter([Traced(static, static) for static in statics])
-            arguments, options = replaced(args, traced), replaced(kwargs, traced)
-            result = self.step(*arguments, **options)
-            del arguments, options
-            recording.finish(result)
-        texts = [text + ".array" * isinstance(x, Handle) for text, x in given]
-        return result, recording, list(zip(texts, statics))
+
+            def replaced(x):
+                return Op.wrap(next(traced)) if isinstance(x, Handle) else next(traced) if isinstance(
+                    x, numpy.ndarray) else x
+
+            result = self.step(*rebuilt(args, replaced), **rebuilt(kwargs, replaced))
+            recording.finish([leaf for _, _, leaf in leaves(result)])
+        if before:
+            difference = before.recorder.difference(recording.recorder)
+            if difference:
+                raise Refused(f"capture: {difference}")
+            texts = [text + ".array" * isinstance(x, Handle) for text, x in given]
+            recording = Plan(recording, list(zip(texts, statics)), result, self._conditions(found, recording),
+                             self._executor)
+        return rebuilt(result, _returned), recording
 
     def _conditions(self, found, recording):
         """What has to hold for the plan to be that of a call, as Python text."""
         r, conditions = recording.recorder, []
         for kind, text, x in found:
-            if kind == "array":
-                conditions.append(f"type({text}) is {r.bind(type(x), type(x).__name__)}")
-            elif kind == "container":
-                conditions.append(f"len({text}) == {x}")
-            elif kind == "key":
-                conditions.append(f"{x!r} in {text}")
-            else:
-                conditions.append(f"{text} == {r.bind(x, 'value')}")
+            conditions.append({"array": lambda: f"type({text}) is {r.bind(type(x), type(x).__name__)}",  # noqa: B023
+                               "container": lambda: f"len({text}) == {x}", "key": lambda: f"{x!r} in {text}",  # noqa: B023
+                               "value": lambda: f"{text} == {r.bind(x, 'value')}"}[kind]())  # noqa: B023
         for slot in self._guards:
             test = "==" if isinstance(slot.value, (int, float, str)) and not isinstance(slot.value, bool) else "is"
             conditions.append(f"{slot.text(r)} {test} {text_of(slot.value)}")
         conditions += [f"{slot.text(r)}.array is {r.bind(array, 'carried')}" for slot, array in recording.carried]
-        for tensor, array in recording.used():
-            name = r.bind(tensor, r.names.get(id(tensor), "tensor"))
+        for tensor, array, name in recording.used():
+            name = r.bind(tensor, name)
             conditions += [f"{name}.array is {r.bind(array, f'{name}_array')}",
                            f"{name}.node is {'not ' * (tensor.node is not None)}None"]
         return conditions
 
-    def _check(self, key, plan, args, kwargs):
+    def _check(self, plan, args, kwargs):
         """The first replay: beside the step itself, from the same state, to the last bit."""
         state, draws = plan.state(), generator(numpy).bit_generator.state
-        del self._begun[key]
         try:
             replayed = plan.replay(args, kwargs)
             mine = plan.state()
         finally:
             plan.restore(state)
+            generator(numpy).bit_generator.state = draws
         if replayed is MISS:
             return self._otherwise(args, kwargs)
-        generator(numpy).bit_generator.state = draws
         result = self.step(*args, **kwargs)
         plan.recording.settle(), plan.recording.forget_gradients()
         theirs = plan.state()
-        wrong = [buffer.name for buffer, a, b in zip(plan.written, mine[0], theirs[0]) if bits([a]) != bits([b])]
-        wrong += [slot.path for (slot, _), a, b in zip(plan.recording.counts, mine[1], theirs[1]) if a != b]
-        if bits(_arrays(replayed)) != bits(_arrays(result)):
+        wrong = [b.name for b, x, y in zip(plan.written, mine[0], theirs[0]) if x.tobytes() != y.tobytes()]
+        wrong += [slot.path for (slot, _), x, y in zip(plan.recording.counts, mine[1], theirs[1]) if x != y]
+        if [_bits(leaf) for leaf in leaves(replayed)] != [_bits(leaf) for leaf in leaves(result)]:
             wrong.append("the step's result")
         if wrong:
             raise Refused(f"capture: the plan and the step itself differ in {', '.join(wrong)}; the step was done "
@@ -204,20 +202,19 @@ class Captured:
         return result
 
 
-def _arrays(x):
-    """The arrays in a result."""
-    return [getattr(leaf, "array", leaf) for kind, _, leaf in leaves(x, "") if kind == "array"]
+def _bits(leaf):
+    """A leaf of a result as something that equals what has the same bits."""
+    kind, text, x = leaf
+    array = numpy.asarray(getattr(x, "array", x)) if kind == "array" else None
+    return (text, array.shape, array.tobytes()) if kind == "array" else (kind, text, x)
 
 
 def _returned(x):
-    """A result of a recorded step, with NumPy's arrays in it."""
-    if isinstance(x, Handle):
-        return Op.wrap(x.array.value.copy("K")) if isinstance(x.array, Traced) else x
-    if isinstance(x, Traced):
-        return x.value.copy("K")
-    if isinstance(x, (tuple, list)):
-        return type(x)(map(_returned, x))
-    return {key: _returned(value) for key, value in x.items()} if isinstance(x, dict) else getattr(x, "value", x)
+    """A leaf of the result of a recorded step, with NumPy's array in it."""
+    traced = getattr(x, "array", x)
+    if not isinstance(traced, Traced):
+        return getattr(x, "value", x)
+    return Op.wrap(traced.value.copy("K")) if isinstance(x, Handle) else traced.value.copy("K")
 
 
 def _executor(name):

@@ -243,7 +243,7 @@ def address_of(library, name):
 
 
 _LIBC, _NUMPY = ctypes.CDLL(None), ctypes.CDLL(_umath_linalg.__file__)  # the latter knows the BLAS, too
-_MEMSET, _CLOCK = address_of(_LIBC, "memset"), address_of(_LIBC, "clock_gettime")
+_MEMSET = address_of(_LIBC, "memset")
 _BLAS = {(name, char): address_of(_NUMPY, f"scipy_cblas_{letter}{name}64_")
          for name in ("gemm", "gemv", "dot") for char, letter in (("f", "s"), ("d", "d"))}
 
@@ -405,25 +405,17 @@ class Machine:
             ("ptr", self.memory.at(out)), ("i64", width * last), ("i64", width * (not last)),
             ("ptr", self.memory.at(x)), ("i64", row), ("i64", step))]
 
-    def parts(self, clock=None):
-        """Functions that do the steps in order: machine code, and lines of NumPy where there is none.
-
-        `clock`, an array of two int64 a step, gets the time after each step that is machine code.
-        """
-        groups = [(python, list(group)) for python, group in itertools.groupby(
-            enumerate(self.items), lambda item: callable(item[1]))]
-        text = ""
-        for k, (python, group) in enumerate(groups):
-            lines = []
-            for i, items in group if not python else ():
-                lines += [item.line(f"{i}_{j}") for j, item in enumerate(items)]
-                if clock is not None:
-                    lines.append(Item(_CLOCK, ("i32", 1), ("ptr", clock[i:].ctypes.data)).line(""))
-            text += f"define void @part{k}() nounwind {{\n{''.join(lines)}  ret void\n}}\n"
+    def parts(self, each=False):
+        """Functions that do the steps in order: machine code, and lines of NumPy where there is none; one each step."""
+        groups = [(python, [items for _, items in group]) for (python, _), group in itertools.groupby(
+            enumerate(self.items), lambda item: (callable(item[1]), item[0] if each else None))]
+        text = "".join(f"define void @part{k}() nounwind {{\n" + "".join(
+            item.line(f"{i}_{j}") for i, items in enumerate(group) for j, item in enumerate(items)) + "  ret void\n}\n"
+            for k, (python, group) in enumerate(groups) if not python)
         engine, quick = self.build(text), sum(map(traffic, self.plan.steps)) < QUICK
         kind = (ctypes.PYFUNCTYPE if quick else ctypes.CFUNCTYPE)(None)
         return [part for k, (python, group) in enumerate(groups) for part in (
-            [run for _, run in group] if python else [kind(engine.get_function_address(f"part{k}"))])]
+            group if python else [kind(engine.get_function_address(f"part{k}"))])]
 
 
 def one_after_another(parts):

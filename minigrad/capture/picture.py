@@ -13,36 +13,23 @@ ROW, LEFT, WIDE = 18, 260, 1180  # pixels: a step's height, the room for arcs, t
 
 def seconds(plan, repeats):
     """The least time of each step in some repetitions; the plan's state is put back afterwards."""
-    state, clock, best = plan.state(), numpy.zeros((len(plan.steps) + 1, 2), numpy.int64), None
-    if plan.machine:
-        parts = [part for part in plan.machine.parts(clock)]
-    else:
-        parts = [plan.source.compile(lines) for lines in plan.source.lines]
+    state, best = plan.state(), numpy.full(len(plan.steps), numpy.inf)
+    parts = plan.machine.parts(each=True) if plan.machine else [plan.source.compile(lines) for lines in plan.source.lines]
+    nothing = min(took(lambda: None) for _ in range(100))
     try:
-        for _ in range(repeats):
-            now = timed(plan, parts, clock)
-            best = now if best is None else numpy.minimum(best, now)
+        with numpy.errstate(all="ignore"):
+            for _ in range(repeats):
+                best = numpy.minimum(best, [max(took(part) - nothing, 1e-9) for part in parts])
     finally:
         plan.restore(state)
     return best
 
 
-def timed(plan, parts, clock):
-    """Run a plan once; the seconds of each step."""
-    last, ends, i = time.clock_gettime_ns(time.CLOCK_MONOTONIC), [], 0
-    start = last
-    with numpy.errstate(all="ignore"):
-        for part in parts:
-            part()
-            now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
-            if plan.machine and not callable(plan.machine.items[i]):
-                while i < len(plan.steps) and not callable(plan.machine.items[i]):
-                    ends.append(int(clock[i, 0]) * 10**9 + int(clock[i, 1]))
-                    i += 1
-            else:
-                ends.append(now)
-                i += 1
-    return numpy.diff([start, *ends]) / 1e9
+def took(function):
+    """The seconds that a call takes."""
+    began = time.perf_counter_ns()
+    function()
+    return (time.perf_counter_ns() - began) / 1e9
 
 
 class Profile:
@@ -51,8 +38,8 @@ class Profile:
     `rows` are (line, what, calls, seconds, bytes), in the order of the program.
     """
 
-    def __init__(self, plan, repeats=20):
-        rows = {}
+    def __init__(self, plan, repeats):
+        self.plan, rows = plan, {}
         self.steps = seconds(plan, repeats)
         for step, time_ in zip(plan.steps, self.steps):
             where = step.calls[-1].where
@@ -85,34 +72,26 @@ def flow(steps):
     return sorted(set(found))
 
 
-def draw(plan, path, profile=None):
-    """An SVG of the plan: a row a step, as wide as its time or its bytes, and an arc from each writer to its readers."""
-    steps = plan.steps
-    weights = [traffic(step) for step in steps] if profile is None else list(profile.steps)
-    most, height = max(weights, default=1) or 1, ROW * (len(steps) + 3)
+def draw(profile, path):
+    """An SVG of a plan: a row a step, with its time, and an arc from each step that writes to those that read."""
+    steps, times = profile.plan.steps, profile.steps
+    height, title = ROW * (len(steps) + 3), escape(f"{profile.plan!r}; bars: time of each step")
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDE}" height="{height}" font-family="monospace" '
-           f'font-size="11"><title>{escape(plan_title(plan))}</title><rect width="100%" height="100%" fill="white"/>'
-           f'<text x="8" y="{ROW}">{escape(plan_title(plan))}; bars: '
-           f'{"bytes" if profile is None else "time"} of each step</text>']
+           f'font-size="11"><title>{title}</title><rect width="100%" height="100%" fill="white"/>'
+           f'<text x="8" y="{ROW}">{title}</text>']
     middle = lambda i: ROW * (i + 2.5)
     for i, j in flow(steps):
-        bend = LEFT - min(LEFT - 8, 10 + 6 * abs(j - i))
+        bend = max(8, LEFT - 10 - 6 * abs(j - i))
         out.append(f'<path d="M{LEFT} {middle(i)} C{bend} {middle(i)} {bend} {middle(j)} {LEFT} {middle(j)}" '
                    'fill="none" stroke="#8aa" stroke-width="0.7"/>')
-    for i, (step, weight) in enumerate(zip(steps, weights)):
-        call = step.calls[-1]
-        colour = "#7ab" if step.loop else "#c86" if call.kind in ("product", "call") else "#9a7"
-        names = list(dict.fromkeys(c.name for c in step.calls))
-        what = f"loop over {step.size:,}: {', '.join(names)}" if step.loop else f"{call.name} -> {call.outs[0].shape}"
-        label = f"{what}   [{' '.join(filter(None, (call.where.module, call.where.op)))}] {call.where.line}"
-        out.append(f'<rect x="{LEFT}" y="{ROW * (i + 2) + 2}" width="{max(1.0, 200 * weight / most):.1f}" '
-                   f'height="{ROW - 4}" fill="{colour}"/><text x="{LEFT + 208}" y="{middle(i) + 4}">{escape(label[:120])}'
-                   f"<title>{escape(str(call.where))}</title></text>")
+    for i, (step, seconds_) in enumerate(zip(steps, times)):
+        where, last = step.calls[-1].where, step.calls[-1]
+        colour = "#7ab" if step.loop else "#c86" if last.kind in ("product", "call") else "#9a7"
+        what = f"loop over {step.size:,}: {', '.join(dict.fromkeys(call.name for call in step.calls))}" if step.loop \
+            else f"{last.name} -> {last.outs[0].shape}"
+        label = escape(f"{seconds_ * 1e6:.2f} us  {what}   [{' '.join(filter(None, where[2:]))}] {where.line}"[:130])
+        out.append(f'<rect x="{LEFT}" y="{ROW * (i + 2) + 2}" width="{max(1, 200 * seconds_ / max(times)):.1f}" '
+                   f'height="{ROW - 4}" fill="{colour}"/><text x="{LEFT + 208}" y="{middle(i) + 4}">{label}'
+                   f"<title>{escape(str(where))}</title></text>")
     Path(path).write_text("\n".join([*out, "</svg>\n"]))
     return Path(path)
-
-
-def plan_title(plan):
-    """The plan in one line."""
-    calls, loops, others, moved, arena = plan.statistics
-    return f"{calls} calls as {loops} loops and {others} calls, {moved / 1e6:.2f} MB moved, arena {arena / 1e6:.2f} MB"

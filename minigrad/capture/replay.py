@@ -12,7 +12,7 @@ import numpy
 from minigrad import random
 from minigrad.backend import owner
 from minigrad.capture.plan import alive, joined, places, traffic
-from minigrad.capture.record import Call, Number, Refused, Where, plain
+from minigrad.capture.record import Call, Number, Refused, Where
 from minigrad.capture.source import Memory, Source
 from minigrad.capture.traced import Traced
 from minigrad.graph import Handle, Op
@@ -21,14 +21,9 @@ from minigrad.writes import touch
 MISS = object()  # what a replay returns, having done nothing, where its conditions do not hold
 
 
-def unless(conditions):
-    """The lines that end a replay before it began, unless conditions hold."""
-    return ["    if not (" + "\n            and ".join(conditions) + "):", "        return MISS"] if conditions else []
-
-
-def leaves(x, text):
-    """(kind, where it stands, it) of the arrays, the values, the containers and their keys in an argument."""
-    if isinstance(x, (Handle, numpy.ndarray)):
+def leaves(x, text=""):
+    """(kind, where it stands, it) of the arrays, values, containers and keys in an argument or a result."""
+    if isinstance(x, (Handle, Traced, numpy.ndarray)):
         yield "array", text, x
     elif isinstance(x, (tuple, list)):
         yield "container", text, len(x)
@@ -43,15 +38,18 @@ def leaves(x, text):
         yield "value", text, x
 
 
-def replaced(x, arrays):
-    """An argument with its arrays, in the order of `leaves`, replaced."""
-    if isinstance(x, Handle):
-        return Op.wrap(next(arrays))
-    if isinstance(x, numpy.ndarray):
-        return next(arrays)
+def rebuilt(x, function):
+    """x with function(leaf) in the place of each array and value in it."""
     if isinstance(x, (tuple, list)):
-        return type(x)(replaced(part, arrays) for part in x)
-    return {key: replaced(part, arrays) for key, part in x.items()} if isinstance(x, dict) else x
+        parts = [rebuilt(part, function) for part in x]
+        return type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
+    return {key: rebuilt(part, function) for key, part in x.items()} if isinstance(x, dict) else function(x)
+
+
+class Text(str):
+    """A piece of Python text, which stands for itself in the text of a container."""
+
+    __repr__ = str.__str__
 
 
 class Plan:
@@ -62,49 +60,43 @@ class Plan:
     """
 
     def __init__(self, recording, inputs, result, conditions, executor):
-        began = time.perf_counter()
-        self.recording, self.recorder, self.inputs = recording, recording.recorder, inputs
-        r = self.recorder
-        calls = list(r.calls)
-        self.results = [r.view(traced.value) for traced in arrays_in(result)]
-        kept = [*self.results, *(call.outs[0] for call in calls if call.outs[0].buffer == r.flags.number)]
-        calls += [Call("each", "copy", (r.view(new),), (r.view(old),), Where(path, "stays"))
-                  for path, old, new in recording.rebound]
-        self.written = [b for b in r.buffers if b.kind in ("live", "carried")
-                        and any(v.buffer == b.number for call in calls for v in call.outs)]
-        kept += [v for call in calls for v in call.outs if r.buffers[v.buffer] in self.written]
-        for call in calls:
-            for v in call.outs:
-                if r.buffers[v.buffer].kind == "input" and v.size:
-                    raise Refused(f"capture: {call.where}\nwrites into an argument of the step; clone() it first")
+        began, r = time.perf_counter(), recording.recorder
+        self.recording, self.recorder, self.inputs = recording, r, inputs
+        calls = r.calls + [Call("each", "copy", (r.view(new),), (r.view(old),), Where(path, "stays"))
+                           for path, old, new in recording.rebound]
+        outs = [(call, view, r.buffers[view.buffer]) for call in calls for view in call.outs]
+        for call, view, buffer in outs:
+            if buffer.kind == "input":
+                raise Refused(f"capture: {call.where}\nwrites into an argument of the step; clone() it first")
+        self.results = [r.view(x.value) for x in traced_in(result)]
+        kept = self.results + [view for _, view, b in outs if b.kind in ("live", "carried", "flags")]
+        self.written = list({b.number: b for _, _, b in outs if b.kind in ("live", "carried")}.values())
         self.steps = joined(alive(calls, kept), kept)
         pinned = {view.buffer for view in self.results}
         self.memory = Memory(r, *places(self.steps, r.buffers, pinned, registers=executor is not None))
-        self.source = Source(r, self.steps, self.memory, r.called)
+        self.source = Source(r, self.steps, self.memory)
         self.machine = executor(self) if executor else None
         self.run = self.machine.run if self.machine else self.source.run()
-        self.conditions = [*conditions, *(text for text in dict.fromkeys(r.expected) if "fill_" not in text)]
+        first = [text for text in r.expected if "fill_" not in text]
+        self.conditions = list(dict.fromkeys([*conditions, *first]))
         self.replay, self.text = self.compile(result)
         self.seconds = time.perf_counter() - began
 
     def compile(self, result):
         """The Python function around the plan, and its text."""
-        r = self.recorder
-        names = {"MISS": MISS, "run": self.run, "wrap": Op.wrap, "touch": touch, "generator": random.generator,
-                 "refuse": self.refuse_input, "wrong": self.refuse_way, "np": numpy, **r.bound}
+        r, names = self.recorder, {"MISS": MISS, "run": self.run, "wrap": Op.wrap, "touch": touch, "np": numpy,
+                                   "generator": random.generator, "refuse": self.refuse_input, "wrong": self.refuse_way}
         lines = ["def replay(args, kwargs):", *unless(self.conditions)]
         lines += [f"    {name} = {text}" for name, text in r.prologue.items()]
-        lines += unless([text for text in dict.fromkeys(r.expected) if "fill_" in text])
+        lines += unless(dict.fromkeys(text for text in r.expected if "fill_" in text))
         for i, (text, static) in enumerate(self.inputs):
             names[f"input_{i}"], names[f"shape_{i}"], names[f"dtype_{i}"] = static, static.shape, static.dtype
-            lines += [f"    given = {text}",
-                      f"    if given.shape != shape_{i} or given.dtype != dtype_{i}:",
-                      f"        refuse({text!r}, given, shape_{i}, dtype_{i})",
-                      f"    input_{i}[...] = given"]
-        numbers = memoryview(r.number_buffer.array)
+            lines += [f"    given = {text}", f"    if given.shape != shape_{i} or given.dtype != dtype_{i}:",
+                      f"        refuse({text!r}, given, shape_{i}, dtype_{i})", f"    input_{i}[...] = given"]
+        array = r.number_buffer.array
         for (text, dtype), place in r.numbers.items():
             kind = f"numbers_{dtype.char}"
-            names[kind] = numbers.cast(dtype.char if dtype.char != "?" else "B")
+            names[kind] = memoryview(array).cast(dtype.char) if dtype.char in "fdlqi" else array.view(dtype)
             lines.append(f"    {kind}[{place * (8 // dtype.itemsize)}] = {text}")
         for i, (view, method, args, options) in enumerate(r.draws):
             names[f"draw_{i}"], names[f"args_{i}"], names[f"options_{i}"] = self.memory.array(view), args, options
@@ -117,39 +109,24 @@ class Plan:
         counts = [(slot.text(r), value.text) for slot, value in self.recording.counts
                   if isinstance(value, Number) and value.text != slot.text(r)]
         if counts:
-            targets, values = zip(*counts)
-            lines.append(f"    {', '.join(targets)} = {', '.join(values)}")
-        names.update(r.bound)
+            lines.append("    {} = {}".format(*map(", ".join, zip(*counts))))
         seen = {id(owner(array)) for _, array in self.recording.tensors}
         for i, buffer in enumerate(b for b in self.written if id(b.array) in seen):
             names[f"memory_{i}"] = buffer.array
             lines.append(f"    touch(memory_{i})")
         views = iter(enumerate(self.results))
-        lines.append(f"    return {self.result_text(result, views, names)}")
-        text = "\n".join(lines)
-        exec(text, names)
-        return names["replay"], text
 
-    def result_text(self, x, views, names):
-        """The step's result, as Python text."""
-        if isinstance(x, (Traced, Handle)):
-            if isinstance(x, Handle) and not isinstance(x.array, Traced):
-                name = f"same_{len(names)}"  # a tensor that was there before
-                names[name] = x
-                return name
+        def returned(x):
+            if not list(traced_in(x)):
+                return Text(x.text if isinstance(x, Number) else r.bind(x, "same"))
             i, view = next(views)
             names[f"result_{i}"] = self.memory.array(view)
-            return f"wrap(result_{i}.copy('K'))" if isinstance(x, Handle) else f"result_{i}.copy('K')"
-        if isinstance(x, dict):
-            return "{" + ", ".join(f"{k!r}: {self.result_text(v, views, names)}" for k, v in x.items()) + "}"
-        if isinstance(x, (tuple, list)):
-            inner = ", ".join(self.result_text(part, views, names) for part in x)
-            return f"[{inner}]" if isinstance(x, list) else f"({inner}{',' * (len(x) == 1)})"
-        if isinstance(x, Number):
-            return x.text
-        name = f"value_{len(names)}"
-        names[name] = x
-        return name
+            return Text(f"wrap(result_{i}.copy('K'))" if isinstance(x, Handle) else f"result_{i}.copy('K')")
+
+        lines.append(f"    return {rebuilt(result, returned)!r}")
+        names.update({type(x).__name__: type(x) for x in (result,) if hasattr(x, "_fields")}, **r.bound)
+        exec("\n".join(lines), names)
+        return names["replay"], "\n".join(lines)
 
     def state(self):
         """A copy of all that a replay changes: the memory, and the numbers that it counts."""
@@ -175,33 +152,21 @@ class Plan:
                       f"is {not truth} now; this step went the recorded way, and its results are not to be used. Call "
                       "the step itself, captured.step, to see what it says")
 
-    @property
-    def statistics(self):
-        """(calls recorded, loops, other calls, bytes read and written, bytes of arena)"""
-        loops = sum(step.loop for step in self.steps)
-        return (len(self.recorder.calls), loops, len(self.steps) - loops, sum(map(traffic, self.steps)),
-                self.memory.arena.nbytes)
+    def __repr__(self):
+        loops, moved = sum(step.loop for step in self.steps), sum(map(traffic, self.steps))
+        return (f"{len(self.recorder.calls)} calls as {loops} loops and {len(self.steps) - loops} calls, which move "
+                f"{moved / 1e6:.3f} MB a step; arena of {self.memory.arena.nbytes / 1e6:.3f} MB")
 
     def __str__(self):
-        calls, loops, others, moved, arena = self.statistics
-        return (f"# {calls} calls recorded; {loops} loops and {others} calls left, which move {moved:,} bytes a step; "
-                f"arena of {arena:,} bytes\n{self.text}\n\n\n{self.source.text().replace('def step()', 'def run()')}\n")
+        return f"# {self!r}\n{self.text}\n\n\n{self.source.text()}\n"
 
 
-def arrays_in(x):
-    """The Traced in a result, in the order of `Plan.result_text`."""
-    if isinstance(x, Handle):
-        x = x.array
-    if isinstance(x, Traced):
-        yield x
-    elif isinstance(x, (tuple, list)):
-        for part in x:
-            yield from arrays_in(part)
-    elif isinstance(x, dict):
-        for part in x.values():
-            yield from arrays_in(part)
+def traced_in(x):
+    """The Traced in a result."""
+    return (getattr(leaf, "array", leaf) for kind, _, leaf in leaves(x)
+            if isinstance(getattr(leaf, "array", leaf), Traced))
 
 
-def bits(arrays):
-    """The bytes of arrays."""
-    return [numpy.asarray(plain(a)).tobytes() for a in arrays]
+def unless(conditions):
+    """The lines that end a replay before it began, unless conditions hold."""
+    return ["    if not (" + "\n            and ".join(conditions) + "):", "        return MISS"] if conditions else []

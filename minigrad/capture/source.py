@@ -45,16 +45,16 @@ class Memory:
 class Source:
     """The text of a plan's steps, and the namespace in which it runs."""
 
-    def __init__(self, recording, steps, memory, called):
-        self.recording, self.memory, self.called = recording, memory, called
+    def __init__(self, recording, steps, memory):
+        self.recording, self.memory, self.called = recording, memory, recording.called
         self.names, self.count = {}, {}
         self.namespace = {"np": numpy, "put": put}
         self.lines = [[self.statement(call) for call in step.calls] for step in steps]
         self.steps = steps
 
     def text(self):
-        """The whole as a function `step()`, with comments."""
-        lines, place = ["def step():"], None
+        """The whole as a function `run()`, with comments."""
+        lines, place = ["def run():"], None
         for step, statements in zip(self.steps, self.lines):
             for call, statement in zip(step.calls, statements):
                 if call.where != place:

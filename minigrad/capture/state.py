@@ -277,8 +277,8 @@ class Recording:
         optimiser.numbers = numbers
         self.watched = (*self.watched, optimiser)
 
-    def finish(self, result):
-        """Look at what the step left behind, which has to be known to the plan."""
+    def finish(self, results):
+        """Look at what the step left behind, beside its results, which has to be known to the plan."""
         self.forget_gradients()
         self.rebound = [(slot.path, old, slot.value.array.value) for slot, old in self.carried]
         for tensor, array in self.tensors:
@@ -286,7 +286,7 @@ class Recording:
                 raise Refused(f"capture: the step gives {self.reach.names[id(tensor)]} other memory (.data =, .to()); "
                               "write into it with copy_(), or do that before")
         mine = {id(tensor) for tensor, _ in self.tensors} | {id(slot.value) for slot, _ in self.carried}
-        mine |= set(map(id, handles_in(result)))
+        mine |= set(map(id, results))
         for x in gc.get_objects():
             array = getattr(x, "array", None) if isinstance(x, Handle) else None
             if isinstance(array, Traced) and array.home is self.recorder and id(x) not in mine:
@@ -308,18 +308,10 @@ class Recording:
             tensor.grad = None
 
     def used(self):
-        """The (tensor, array) whose memory the step used."""
+        """(tensor, array, name) of the tensors whose memory the step used."""
         memory = {id(buffer.array) for buffer in self.recorder.buffers}
-        return [(tensor, array) for tensor, array in self.tensors if id(owner(array)) in memory]
-
-
-def handles_in(x):
-    """The tensors in a result."""
-    if isinstance(x, Handle):
-        yield x
-    elif isinstance(x, (tuple, list, dict)):
-        for part in x.values() if isinstance(x, dict) else x:
-            yield from handles_in(part)
+        return [(tensor, array, self.recorder.called.get((array.__array_interface__["data"][0], array.shape), "tensor"))
+                for tensor, array in self.tensors if id(owner(array)) in memory]
 
 
 def _wrapping(wrap):

@@ -77,8 +77,8 @@ class Plan:
         self.source = Source(r, self.steps, self.memory)
         self.machine = executor(self) if executor else None
         self.run = self.machine.run if self.machine else self.source.run()
-        first = [text for text in r.expected if "fill_" not in text]
-        self.conditions = list(dict.fromkeys([*conditions, *first]))
+        self.later = [text for text in dict.fromkeys(r.expected) if any(name in text for name in r.prologue)]
+        self.conditions = [*conditions, *(text for text in dict.fromkeys(r.expected) if text not in self.later)]
         self.replay, self.text = self.compile(result)
         self.seconds = time.perf_counter() - began
 
@@ -88,7 +88,7 @@ class Plan:
                                    "generator": random.generator, "refuse": self.refuse_input, "wrong": self.refuse_way}
         lines = ["def replay(args, kwargs):", *unless(self.conditions)]
         lines += [f"    {name} = {text}" for name, text in r.prologue.items()]
-        lines += unless(dict.fromkeys(text for text in r.expected if "fill_" in text))
+        lines += unless(self.later)
         for i, (text, static) in enumerate(self.inputs):
             names[f"input_{i}"], names[f"shape_{i}"], names[f"dtype_{i}"] = static, static.shape, static.dtype
             lines += [f"    given = {text}", f"    if given.shape != shape_{i} or given.dtype != dtype_{i}:",

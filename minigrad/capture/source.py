@@ -88,7 +88,7 @@ class Source:
                 self.names[x] = self.bind(self.memory.array(x) if there else None, self.hint(x))
             return self.names[x]
         if isinstance(x, numpy.generic):
-            return f"np.{x.dtype}({x.item()!r})" if numpy.isfinite(x) else f"np.{x.dtype}('{x}')"
+            return repr(x) if numpy.isfinite(x) else f"np.{x.dtype}('{x}')"
         if isinstance(x, float) and not numpy.isfinite(x):
             return f"float('{x}')"
         if isinstance(x, (tuple, list)):

@@ -55,7 +55,8 @@ class Slot(NamedTuple):
 
     def text(self, recorder):
         """It, as Python text in names that the recorder binds."""
-        name = recorder.bind(self.holder, self.path.rpartition(".")[0].rpartition("[")[0] or self.path)
+        cut = self.path.rfind("[") if self.path.endswith("]") else self.path.rfind(".")
+        name = recorder.bind(self.holder, self.path[:max(cut, 0)] or self.path)
         listed = isinstance(self.holder, (dict, list, tuple))
         return f"{name}[{self.key!r}]" if listed else f"{name}.{self.key}"
 
@@ -227,7 +228,6 @@ class Recording:
         if id(array) not in self.twins:
             self.before(kind, name, array)
             self.twins[id(array)] = Traced(array, array)
-            self.recorder.called.setdefault((array.__array_interface__["data"][0], array.shape), name)
         return self.twins[id(array)]
 
     def swap(self, flat, name):
@@ -270,7 +270,7 @@ class Recording:
             values, text = type(optimiser).numbers(optimiser, plain(group), plain(step)), r.bind(group, f"{name}_group")
             other = {k: v.text for k, v in group.items() if isinstance(v, Number) and v.text != f"{text}[{k!r}]"}
             text = f"{{**{text}, {', '.join(f'{k!r}: {v}' for k, v in other.items())}}}" if other else text
-            filled = f"fill_{len(r.prologue)}"
+            filled = f"{r.bind(optimiser, name)}_numbers_{len(r.prologue)}"
             r.prologue[filled] = f"{r.bind(optimiser, name)}.numbers({text}, {text_of(step)})"
             return tuple(Number(value, f"{filled}[{i}]") for i, value in enumerate(values))
 
@@ -310,7 +310,7 @@ class Recording:
     def used(self):
         """(tensor, array, name) of the tensors whose memory the step used."""
         memory = {id(buffer.array) for buffer in self.recorder.buffers}
-        return [(tensor, array, self.recorder.called.get((array.__array_interface__["data"][0], array.shape), "tensor"))
+        return [(tensor, array, self.recorder.called[array.__array_interface__["data"][0], array.shape])
                 for tensor, array in self.tensors if id(owner(array)) in memory]
 
 

@@ -16,7 +16,7 @@ from operator import attrgetter
 from sys import getrefcount
 
 from minigrad import anomaly
-from minigrad.backend import as_array, integer_promoted
+from minigrad.backend import as_array, promoted
 from minigrad.modes import mode
 from minigrad.writes import Writes, tick, touch
 
@@ -97,15 +97,14 @@ class Op(Node):
         raise NotImplementedError(f"{type(self).__name__} has no derivative")
 
     def __call__(self, *inputs):
-        arrays, parents, boxed, live = [], [], False, False
+        arrays, parents, last, live = [], [], None, False
         for x in inputs:
             if isinstance(x, Handle):
-                boxed = True
-                node = x.node
+                last, node = x.array, x.node
                 if node is not None:
                     live = True
                 parents.append(node)
-                arrays.append(x.array)
+                arrays.append(last)
             else:
                 parents.append(None)
                 arrays.append(x)
@@ -113,10 +112,10 @@ class Op(Node):
             out = self.forward(*arrays)
         except (ValueError, TypeError, IndexError, ZeroDivisionError) as error:
             raise self.explain(error, arrays) from None
-        if not boxed:
+        if last is None:
             return out
-        if out.dtype.char == "d":
-            out = integer_promoted(self, out, arrays)
+        if out.dtype is not last.dtype and not self.asked_for_dtype:
+            out = promoted(self.forward, out, arrays)
         if mode.anomaly:
             self.line = anomaly.check_forward(self, out, arrays)
         tensor = Op.wrap(out)

@@ -4,7 +4,7 @@ from minigrad import random
 from minigrad.backend import array_module
 from minigrad.graph import Handle, Op
 from minigrad.modes import mode
-from minigrad.ops.index import _along, _checked_along, plain_index
+from minigrad.ops.index import _along, _checked_along, plain_index, put
 from minigrad.writes import touch
 
 
@@ -31,7 +31,7 @@ class InPlace(Handle):
                                    "value.detach(), or build the result with where, cat or stack")
             value = value.array
         try:
-            array[index] = value
+            put(array, index, value)
         except (ValueError, IndexError, TypeError) as error:
             raise type(error)(f"{name}: {error}; the tensor is {array.dtype}{array.shape}, the value "
                               f"{getattr(value, 'dtype', type(value).__name__)}{getattr(value, 'shape', '')}; fix: "
@@ -45,7 +45,7 @@ class InPlace(Handle):
         return self._assign(name, ..., result)
 
     def __setitem__(self, index, value):
-        self._assign("setitem", plain_index(index), value)
+        self._assign("setitem", index, value)
 
     def fill_(self, value):
         """Every element = value."""

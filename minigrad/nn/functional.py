@@ -70,7 +70,7 @@ def dropout(x, p=0.5, training=True, inplace=False):
 def embedding(index, weight):
     """The rows of weight (num_embeddings, dim) at an int64 tensor of any shape; its shape gains the axis dim."""
     array = array_of(index)
-    if array.dtype.kind not in "iu":
+    if array.dtype.kind not in "iu" or array.dtype == "uint8":  # as an index, that is a mask
         raise TypeError(f"embedding: the index is {array.dtype}; give int64 (.long())")
     if array.size and (array.min() < 0 or array.max() >= weight.shape[0]):
         raise IndexError(f"embedding: the index reaches from {array.min()} to {array.max()}; rows go from 0 to "

@@ -7,9 +7,10 @@ from math import pi, sqrt
 
 from numpy import errstate
 
-from minigrad.backend import array_module, backend_of
+from minigrad.backend import array_module, backend_of, floating
 from minigrad.backend import compiled as loops
 from minigrad.graph import OUT, Handle, Op
+from minigrad.ops.checks import floating_only
 from minigrad.ops.elementwise import exp
 from minigrad.ops.select import clamp, where
 
@@ -32,6 +33,8 @@ class Sigmoid(Op):
     keep = (OUT,)
 
     def forward(self, x):
+        if x.dtype.kind in "biu":
+            x = floating(x)
         xp, backend = array_module(x), backend_of(x)
         y = xp.empty_like(x)
         backend.unwarned(xp.exp, xp.negative(x, y), y)  # e**-x = inf gives the right 0
@@ -186,7 +189,7 @@ class Ndtr(Op):
     keep = (0,)
 
     def forward(self, x):
-        return backend_of(x).ndtr(x)
+        return backend_of(x).ndtr(floating(x))
 
     def backward(self, g, x):
         with errstate(over="ignore"):  # e**-inf gives the right 0
@@ -198,7 +201,7 @@ class Erf(Op):
     keep = (0,)
 
     def forward(self, x):
-        return backend_of(x).erf(x)
+        return backend_of(x).erf(floating(x))
 
     def backward(self, g, x):
         with errstate(over="ignore"):  # e**-inf gives the right 0
@@ -237,6 +240,7 @@ def leaky_relu(x, negative_slope=0.01):
 
 def elu(x, alpha=1.0):
     """x where it is positive, else alpha * (e**x - 1)."""
+    floating_only("elu", x)
     return Elu(alpha)(x)
 
 
@@ -244,6 +248,7 @@ def gelu(x, approximate="none"):
     """x * Phi(x); `approximate="tanh"` takes the tanh form."""
     if approximate not in ("none", "tanh"):
         raise ValueError(f"gelu: approximate is {approximate!r}; use 'none' or 'tanh'")
+    floating_only("gelu", x)
     return (Gelu if approximate == "none" else GeluTanh)()(x)
 
 
@@ -254,6 +259,7 @@ def silu(x):
 
 def softplus(x, beta=1.0, threshold=20.0):
     """ln(1 + e**(beta x)) / beta; x itself where beta x > threshold."""
+    floating_only("softplus", x)
     return Softplus(beta, threshold)(x)
 
 

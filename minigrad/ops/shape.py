@@ -7,13 +7,19 @@ input's memory.
 from minigrad.backend import array_module
 from minigrad.graph import Handle, Op
 from minigrad.ops.broadcast import unbroadcast
+from minigrad.ops.checks import whole
 
 AXES = "use axes that the input has"
 
 
 def axes_of(dim, ndim, name=""):
     """`dim` (None, an axis, a tuple) as a tuple of axes from 0 on; one not there or there twice raises, for `name`."""
-    dims = tuple(range(ndim)) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+    if dim is None:
+        return tuple(range(ndim))
+    if type(dim) is int and -ndim <= dim < ndim:
+        return dim % ndim,
+    dims = dim if isinstance(dim, (tuple, list)) else (dim,)
+    dims = tuple([d if type(d) is int else whole(name or "dim", "an axis", d) for d in dims])
     axes = tuple(d + (ndim or 1) if d < 0 else d for d in dims)
     for d, axis in zip(dims, axes):
         if not 0 <= axis < (ndim or 1):
@@ -170,6 +176,11 @@ def flatten(x, start_dim=0, end_dim=-1):
     return x.reshape((*x.shape[:start], length, *x.shape[end + 1:]))
 
 
+def ravel(x):
+    """All axes as one."""
+    return x.reshape(-1)
+
+
 def unflatten(x, dim, shape):
     """Axis `dim` as several axes of the given sizes, one of which may be -1."""
     dim, = axes_of(dim, len(x.shape), "unflatten")
@@ -201,9 +212,9 @@ def t(x):
     return Permute(tuple(reversed(range(len(x.shape)))))(x)
 
 
-def squeeze(x, dim=None):
-    """x without its axes of size 1, or without those among `dim`."""
-    axes = axes_of(dim, len(x.shape), "squeeze")
+def squeeze(x, *axes, dim=None):
+    """x without its axes of size 1, or without those among the given ones: squeeze(x, 0), squeeze(x, (0, 1))."""
+    axes = axes_of(sizes(axes) if axes and axes != (None,) else dim, len(x.shape), "squeeze")
     return x.reshape(tuple(n for i, n in enumerate(x.shape) if n != 1 or i not in axes))
 
 
@@ -324,9 +335,9 @@ def _border(x, axis, before, after, mode):
     return i.clip(0, n - 1) if mode == "replicate" else i % n
 
 
-def flip(x, dims=None):
-    """x backwards along `dims` (an axis, a tuple of them, None for all)."""
-    return Flip(dims)(x)
+def flip(x, *axes, dims=None):
+    """x backwards along axes: flip(x, 0), flip(x, 0, 1), flip(x, (0, 1)); without any along all."""
+    return Flip(sizes(axes) if axes and axes != (None,) else dims)(x)
 
 
 def roll(x, shifts, dims=None):

@@ -130,14 +130,16 @@ class LogSoftmax(Softmax):
 
 
 class _Loss(Module):
-    """A loss module: what it is called with, beyond (input, target), it was made with."""
+    """A loss module: what it is called with, beyond (input, target), it was made with.
+
+    `size_average` and `reduce`, where given, say what `reduction` says now: see `ops.loss.reduction_of`.
+    """
 
     function = None
 
-    def __init__(self, reduction="mean", **options):
+    def __init__(self, size_average=None, reduce=None, reduction="mean", **options):
         super().__init__()
-        if reduction not in ops.loss.REDUCTIONS:
-            raise ValueError(f"{type(self).__name__}: reduction is {reduction!r}; use one of {ops.loss.REDUCTIONS}")
+        reduction = ops.loss.reduction_of(type(self).__name__, reduction, size_average, reduce)
         self.options = {"reduction": reduction, **options}
 
     def forward(self, x, target):
@@ -161,8 +163,8 @@ class SmoothL1Loss(_Loss):
 
     function = staticmethod(F.smooth_l1_loss)
 
-    def __init__(self, reduction="mean", beta=1.0):
-        super().__init__(reduction, beta=beta)
+    def __init__(self, size_average=None, reduce=None, reduction="mean", beta=1.0):
+        super().__init__(size_average, reduce, reduction, beta=beta)
 
 
 class BCELoss(_Loss):
@@ -170,8 +172,8 @@ class BCELoss(_Loss):
 
     function = staticmethod(F.binary_cross_entropy)
 
-    def __init__(self, weight=None, reduction="mean"):
-        super().__init__(reduction, weight=weight)
+    def __init__(self, weight=None, size_average=None, reduce=None, reduction="mean"):
+        super().__init__(size_average, reduce, reduction, weight=weight)
 
 
 class BCEWithLogitsLoss(_Loss):
@@ -179,8 +181,8 @@ class BCEWithLogitsLoss(_Loss):
 
     function = staticmethod(F.binary_cross_entropy_with_logits)
 
-    def __init__(self, weight=None, reduction="mean", pos_weight=None):
-        super().__init__(reduction, weight=weight, pos_weight=pos_weight)
+    def __init__(self, weight=None, size_average=None, reduce=None, reduction="mean", pos_weight=None):
+        super().__init__(size_average, reduce, reduction, weight=weight, pos_weight=pos_weight)
 
 
 class NLLLoss(_Loss):
@@ -188,8 +190,8 @@ class NLLLoss(_Loss):
 
     function = staticmethod(F.nll_loss)
 
-    def __init__(self, weight=None, ignore_index=-100, reduction="mean"):
-        super().__init__(reduction, weight=weight, ignore_index=ignore_index)
+    def __init__(self, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"):
+        super().__init__(size_average, reduce, reduction, weight=weight, ignore_index=ignore_index)
 
 
 class CrossEntropyLoss(_Loss):
@@ -197,5 +199,7 @@ class CrossEntropyLoss(_Loss):
 
     function = staticmethod(F.cross_entropy)
 
-    def __init__(self, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
-        super().__init__(reduction, weight=weight, ignore_index=ignore_index, label_smoothing=label_smoothing)
+    def __init__(self, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean",
+                 label_smoothing=0.0):
+        super().__init__(size_average, reduce, reduction, weight=weight, ignore_index=ignore_index,
+                         label_smoothing=label_smoothing)

@@ -254,6 +254,7 @@ def gelu(x, approximate="none"):
 
 def silu(x):
     """x * sigmoid(x), also called swish."""
+    floating_only("silu", x)
     return Silu()(x)
 
 

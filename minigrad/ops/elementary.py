@@ -7,8 +7,8 @@ import math
 
 import numpy
 
-from minigrad.backend import array_module
-from minigrad.convert import Clone
+from minigrad.backend import array_module, defaults
+from minigrad.convert import Clone, cast
 from minigrad.graph import OUT, Op
 from minigrad.ops.activation import ndtr, sigmoid
 from minigrad.ops.broadcast import BROADCAST, function, unbroadcast
@@ -302,15 +302,23 @@ def nan_to_num(x, nan=0.0, posinf=None, neginf=None):
 
 def logit(x, eps=None):
     """ln(x / (1 - x)), x held between eps and 1 - eps if one is given: the inverse of the sigmoid."""
+    x = as_floating(x, defaults.dtype)
     x = x if eps is None else clamp(x, eps, 1 - eps)
     return log(x) - log1p(-x)
 
 
 def xlogy(x, y):
     """x * ln y; 0 where x is 0, also for y = 0"""
+    if not hasattr(y, "shape"):
+        return x * math.log(y) if y > 0 else where(x == 0, 0.0, x * (float("-inf") if y == 0 else float("nan")))
+    y = as_floating(y, x.dtype if x.dtype.kind == "f" else defaults.dtype)
     zero = x == 0
-    product = where(zero, 0.0, x * log(where(zero, 1.0, y)))
-    return where(isnan(y), y, product) if hasattr(y, "shape") else product
+    return where(isnan(y), y, where(zero, 0.0, x * log(where(zero, 1.0, y))))
+
+
+def as_floating(x, dtype):
+    """x, integers and bools in a floating dtype."""
+    return cast(x, dtype) if x.dtype.kind in "biu" else x
 
 
 def erfc(x):

@@ -11,34 +11,42 @@ HALF, SINGLE = numpy.dtype("float16"), numpy.dtype("float32")
 
 
 def in_single(f):
-    """f, in float32 where its first argument, and whatever else is floating, is float16; the result is float16 again.
+    """f, in float32 where its first argument is float16; the result is float16 again, unless another is wider.
 
     The casts are part of the graph, so that the derivatives of any order are computed in float32, too.
     """
     @functools.wraps(f)
     def apply(x, *rest, **options):
-        others = (*rest, *options.values())
-        if x.dtype != HALF or options.get("dtype") is not None or any(is_of(a, "f", but=HALF) for a in others):
+        if x.dtype != HALF or options.get("dtype") is not None:
             return f(x, *rest, **options)
-        return half(f(single(x), *map(single, rest), **{name: single(value) for name, value in options.items()}))
+        y = f(single(x), *map(single, rest), **{name: single(value) for name, value in options.items()})
+        return y if any(_is_floating(a) and a.dtype != HALF for a in (*rest, *options.values())) else half(y)
 
     return apply
 
 
-def is_of(x, kinds, but=None):
-    """Whether x is a tensor or array with a dtype of these kinds, other than `but`."""
-    return hasattr(x, "dtype") and not isinstance(x, numpy.generic) and x.dtype.kind in kinds and x.dtype != but
+def input_in_single(f):
+    """f, its first argument in float32 if it is float16; the result is float16 again, whatever the others are."""
+    @functools.wraps(f)
+    def apply(x, *rest, **options):
+        return f(x, *rest, **options) if x.dtype != HALF else half(f(single(x), *rest, **options))
+
+    return apply
+
+
+def _is_floating(x):
+    return hasattr(x, "dtype") and not isinstance(x, numpy.generic) and x.dtype.kind == "f"
 
 
 def single(x):
     """x in float32 if it is a float16 tensor or array; anything else as it is."""
-    return cast(x, SINGLE) if is_of(x, "f") and x.dtype == HALF else x
+    return cast(x, SINGLE) if _is_floating(x) and x.dtype == HALF else x
 
 
 def half(x):
     """x in float16 if it is a floating tensor or array, inf beyond its range; anything else as it is."""
     with numpy.errstate(over="ignore"):
-        return cast(x, HALF) if is_of(x, "f") else x
+        return cast(x, HALF) if _is_floating(x) else x
 
 
 def add_up(g, axes):

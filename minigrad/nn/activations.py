@@ -109,14 +109,14 @@ class Softplus(Module):
 
 
 class Softmax(Module):
-    """e**x / sum e**x along `dim`"""
+    """e**x / sum e**x along `dim`; without one as `nn.functional.softmax` chooses it"""
 
-    def __init__(self, dim=-1):
+    def __init__(self, dim=None):
         super().__init__()
         self.dim = dim
 
     def forward(self, x):
-        return ops.softmax(x, self.dim)
+        return F.softmax(x, self.dim)
 
     def extra_repr(self):
         return f"dim={self.dim}"
@@ -126,7 +126,7 @@ class LogSoftmax(Softmax):
     """The logarithm of softmax along `dim`"""
 
     def forward(self, x):
-        return ops.log_softmax(x, self.dim)
+        return F.log_softmax(x, self.dim)
 
 
 class _Loss(Module):
@@ -149,19 +149,19 @@ class _Loss(Module):
 class MSELoss(_Loss):
     """The squared difference."""
 
-    function = staticmethod(F.mse_loss)
+    function = staticmethod(ops.loss.mse_loss)
 
 
 class L1Loss(_Loss):
     """The absolute difference."""
 
-    function = staticmethod(F.l1_loss)
+    function = staticmethod(ops.loss.l1_loss)
 
 
 class SmoothL1Loss(_Loss):
     """Squared below beta, absolute above."""
 
-    function = staticmethod(F.smooth_l1_loss)
+    function = staticmethod(ops.loss.smooth_l1_loss)
 
     def __init__(self, size_average=None, reduce=None, reduction="mean", beta=1.0):
         super().__init__(size_average, reduce, reduction, beta=beta)
@@ -170,7 +170,7 @@ class SmoothL1Loss(_Loss):
 class BCELoss(_Loss):
     """Binary cross-entropy of probabilities, its logarithms clamped at -100."""
 
-    function = staticmethod(F.binary_cross_entropy)
+    function = staticmethod(ops.loss.bce)
 
     def __init__(self, weight=None, size_average=None, reduce=None, reduction="mean"):
         super().__init__(size_average, reduce, reduction, weight=weight)
@@ -179,7 +179,7 @@ class BCELoss(_Loss):
 class BCEWithLogitsLoss(_Loss):
     """Binary cross-entropy of the sigmoid of logits of any size."""
 
-    function = staticmethod(F.binary_cross_entropy_with_logits)
+    function = staticmethod(ops.loss.bce_with_logits)
 
     def __init__(self, weight=None, size_average=None, reduce=None, reduction="mean", pos_weight=None):
         super().__init__(size_average, reduce, reduction, weight=weight, pos_weight=pos_weight)
@@ -188,7 +188,7 @@ class BCEWithLogitsLoss(_Loss):
 class NLLLoss(_Loss):
     """The negative log-probability of the class."""
 
-    function = staticmethod(F.nll_loss)
+    function = staticmethod(ops.loss.nll_loss)
 
     def __init__(self, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"):
         super().__init__(size_average, reduce, reduction, weight=weight, ignore_index=ignore_index)
@@ -197,7 +197,7 @@ class NLLLoss(_Loss):
 class CrossEntropyLoss(_Loss):
     """The cross-entropy of logits (class axis 1) with classes or probabilities."""
 
-    function = staticmethod(F.cross_entropy)
+    function = staticmethod(ops.loss.cross_entropy)
 
     def __init__(self, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean",
                  label_smoothing=0.0):

@@ -213,62 +213,62 @@ def array_of(x):
     return getattr(x, "array", x)
 
 
-def tanh(x):
+def tanh(input):
     """The hyperbolic tangent."""
-    return Tanh()(x)
+    return Tanh()(input)
 
 
-def sigmoid(x):
+def sigmoid(input):
     """1 / (1 + e**-x), for any finite x without overflow.
 
     >>> from minigrad import tensor
     >>> sigmoid(tensor([-1e4, 0., 1e4]))
     tensor([0. , 0.5, 1. ])
     """
-    return Sigmoid()(x)
+    return Sigmoid()(input)
 
 
-def relu(x):
+def relu(input):
     """max(x, 0), with slope 0 at 0."""
-    return Relu()(x)
+    return Relu()(input)
 
 
-def leaky_relu(x, negative_slope=0.01):
+def leaky_relu(input, negative_slope=0.01):
     """x where it is positive, else negative_slope * x."""
-    return LeakyRelu(negative_slope)(x)
+    return LeakyRelu(negative_slope)(input)
 
 
-def elu(x, alpha=1.0):
+def elu(input, alpha=1.0):
     """x where it is positive, else alpha * (e**x - 1)."""
-    floating_only("elu", x)
-    return Elu(alpha)(x)
+    floating_only("elu", input)
+    return Elu(alpha)(input)
 
 
-def gelu(x, approximate="none"):
+def gelu(input, approximate="none"):
     """x * Phi(x); `approximate="tanh"` takes the tanh form."""
     if approximate not in ("none", "tanh"):
         raise ValueError(f"gelu: approximate is {approximate!r}; use 'none' or 'tanh'")
-    floating_only("gelu", x)
-    return (Gelu if approximate == "none" else GeluTanh)()(x)
+    floating_only("gelu", input)
+    return (Gelu if approximate == "none" else GeluTanh)()(input)
 
 
-def silu(x):
+def silu(input):
     """x * sigmoid(x), also called swish."""
-    floating_only("silu", x)
-    return Silu()(x)
+    floating_only("silu", input)
+    return Silu()(input)
 
 
-def softplus(x, beta=1.0, threshold=20.0):
+def softplus(input, beta=1.0, threshold=20.0):
     """ln(1 + e**(beta x)) / beta; x itself where beta x > threshold."""
-    floating_only("softplus", x)
-    return Softplus(beta, threshold)(x)
+    floating_only("softplus", input)
+    return Softplus(beta, threshold)(input)
 
 
-def erf(x):
+def erf(input):
     """The error function."""
-    return Erf()(x)
+    return Erf()(input)
 
 
-def ndtr(x):
+def ndtr(input):
     """The normal distribution function, the probability of a value of N(0, 1) below x."""
-    return Ndtr()(x)
+    return Ndtr()(input)

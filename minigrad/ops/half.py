@@ -17,7 +17,7 @@ def in_single(f):
     """
     @functools.wraps(f)
     def apply(x, *rest, **options):
-        if x.dtype != HALF or options.get("dtype") is not None:
+        if x.dtype.char != "e" or options.get("dtype") is not None:
             return f(x, *rest, **options)
         y = f(single(x), *map(single, rest), **{name: single(value) for name, value in options.items()})
         return y if any(_is_floating(a) and a.dtype != HALF for a in (*rest, *options.values())) else half(y)
@@ -29,7 +29,7 @@ def input_in_single(f):
     """f, its first argument in float32 if it is float16; the result is float16 again, whatever the others are."""
     @functools.wraps(f)
     def apply(x, *rest, **options):
-        return f(x, *rest, **options) if x.dtype != HALF else half(f(single(x), *rest, **options))
+        return f(x, *rest, **options) if x.dtype.char != "e" else half(f(single(x), *rest, **options))
 
     return apply
 

@@ -14,6 +14,7 @@ from minigrad.ops.broadcast import unbroadcast
 from minigrad.ops.checks import whole
 from minigrad.ops.shape import axes_of, broadcast_to
 
+_BASIC = (int, slice, type(None), type(Ellipsis))
 MOST = 32  # parts: a list of so many is an array, whatever it holds
 
 
@@ -23,15 +24,24 @@ def resolved(array, index):
     `first` has everything but arrays where there are integers beside arrays, `then` the arrays; else `then` is None.
     IndexError for what is no index, such as a float.
     """
-    if type(index) is int or type(index) is slice:
+    if type(index) in _BASIC:
         return index, None
-    parts = tuple(index) if isinstance(index, tuple) or _is_tuple(index) else (index,)
-    parts = tuple([part if part is None or part is Ellipsis or type(part) in (int, slice) else _part(part)
-                   for part in parts])
-    arrays = [part for part in parts if hasattr(part, "dtype")]
-    if arrays and array_module(array) is not numpy:
+    if not isinstance(index, tuple) and not _is_tuple(index):  # one part
+        part = _part(index)
+        if type(array) is not numpy.ndarray:
+            _check_range(array, (part,))
+        return part, None
+    integers, arrays, parts = False, False, []
+    for part in index:
+        if type(part) not in _BASIC:
+            part = _part(part)
+            arrays = arrays or type(part) is not int
+        integers = integers or type(part) is int
+        parts.append(part)
+    parts = tuple(parts)
+    if arrays and type(array) is not numpy.ndarray:
         _check_range(array, parts)
-    if not arrays or not any(type(part) is int for part in parts):
+    if not (arrays and integers):
         return parts, None
     first, then = [], []
     for part in parts:
@@ -54,6 +64,8 @@ def _is_tuple(index):
 def _part(part):
     """One part of an index as an int, an array of integers, or a mask."""
     array = part.array if isinstance(part, Handle) else part
+    if type(array) is numpy.ndarray and array.ndim and array.dtype.char in "l?":  # what most indices are
+        return array
     if isinstance(array, (list, tuple, range)):
         array = _listed(array)
     if isinstance(array, (bool, numpy.bool_)):

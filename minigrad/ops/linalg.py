@@ -234,13 +234,13 @@ def matrix_power(x, n):
     return power
 
 
-def linear(x, weight, bias=None, activation=None):
-    """x @ weight.T + bias; x (..., in), weight (out, in), bias (out,) or None.
+def linear(input, weight, bias=None, activation=None):
+    """input @ weight.T + bias; input (..., in), weight (out, in), bias (out,) or None.
 
     `activation`, a Sigmoid, Tanh, Relu or LeakyRelu op, is applied to the result within the same node.
     """
     op = Linear() if activation is None else LinearThen(activation)
-    return op(x, weight) if bias is None else op(x, weight, bias)
+    return op(input, weight) if bias is None else op(input, weight, bias)
 
 
 def einsum(spec, *operands):

@@ -30,15 +30,15 @@ class Loss(Op):
     keep = (0, 1)
     fix = "the input and the target must have the same shape"
 
-    def __init__(self, reduction="mean"):
-        if reduction not in REDUCTIONS:
-            raise ValueError(f"{type(self).__name__}: reduction is {reduction!r}; use one of {REDUCTIONS}")
+    def __init__(self, reduction="mean", size_average=None, reduce=None):
+        if reduction not in REDUCTIONS or size_average is not None or reduce is not None:
+            reduction = reduction_of(type(self).__name__, reduction, size_average, reduce)
         self.reduction = reduction
 
     def forward(self, x, target):
         if x.shape != target.shape:
             raise ValueError(f"the input has shape {x.shape} and the target {target.shape}")
-        each = self.value(self.floats(x, target), target)
+        each = self.value(x if x.dtype.kind == "f" else self.floats(x, target), target)
         if self.reduction == "none":
             self.scale = 1.0
             return each
@@ -49,11 +49,12 @@ class Loss(Op):
     def backward(self, g, x, target):
         g = g * self.scale
         return (g * self.slope(x, target) if self.needs[0] else None,
-                g * self.target_slope(self.floats(x, target), target) if self.needs[1] else None)
+                g * self.target_slope(x if x.dtype.kind == "f" else self.floats(x, target), target) if self.needs[1]
+                else None)
 
     def floats(self, x, target):
         """x, integers in the dtype of a floating target; two integer tensors are refused."""
-        if x.dtype.kind not in "biu":
+        if x.dtype.kind not in "biu":  # complex, in checks by complex steps
             return x
         if target.dtype.kind in "biu":
             raise TypeError(f"{type(self).__name__}: the input is {x.dtype} and the target {target.dtype}; call "
@@ -93,8 +94,8 @@ class L1(Loss):
 class SmoothL1(Loss):
     """d**2 / (2 beta) where d = |x - t| < beta, else d - beta/2 (Girshick 2015)"""
 
-    def __init__(self, reduction="mean", beta=1.0):
-        super().__init__(reduction)
+    def __init__(self, reduction="mean", size_average=None, reduce=None, beta=1.0):
+        super().__init__(reduction, size_average, reduce)
         if not beta > 0:
             raise ValueError(f"SmoothL1: beta is {beta}; use a positive one, or l1_loss")
         self.beta = beta
@@ -171,20 +172,20 @@ def mse_loss(x, target, size_average=None, reduce=None, reduction="mean"):
     >>> mse_loss(tensor([1., 2.]), tensor([1., 4.]))
     tensor(2.)
     """
-    return Mse(reduction_of("mse_loss", reduction, size_average, reduce))(x, target)
+    return Mse(reduction, size_average, reduce)(x, target)
 
 
 @in_single
 def l1_loss(x, target, size_average=None, reduce=None, reduction="mean"):
     """The absolute difference of two tensors of one shape."""
-    return L1(reduction_of("l1_loss", reduction, size_average, reduce))(x, target)
+    return L1(reduction, size_average, reduce)(x, target)
 
 
 @in_single
 def smooth_l1_loss(x, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
     """Squared below beta, absolute above: robust against outliers."""
-    reduction = reduction_of("smooth_l1_loss", reduction, size_average, reduce)
-    return SmoothL1(reduction, beta)(x, target) if beta else L1(reduction)(x, target)
+    op = SmoothL1(reduction, size_average, reduce, beta) if beta else L1(reduction, size_average, reduce)
+    return op(x, target)
 
 
 @in_single
@@ -193,18 +194,17 @@ def bce(x, target, weight=None, size_average=None, reduce=None, reduction="mean"
 
     ValueError if x leaves 0..1. `weight` multiplies each element before the reduction.
     """
-    reduction = reduction_of("bce", reduction, size_average, reduce)
     if weight is None:
-        return Bce(reduction)(x, target)
-    return _reduced(Bce("none")(x, target) * weight, reduction)
+        return Bce(reduction, size_average, reduce)(x, target)
+    return _reduced(Bce("none")(x, target) * weight, reduction_of("bce", reduction, size_average, reduce))
 
 
 @in_single
 def bce_with_logits(x, target, weight=None, size_average=None, reduce=None, reduction="mean", pos_weight=None):
     """Binary cross-entropy of sigmoid(x), exact for logits of any size. `pos_weight` multiplies the positive part."""
-    reduction = reduction_of("bce_with_logits", reduction, size_average, reduce)
     if weight is None and pos_weight is None:
-        return BceWithLogits(reduction)(x, target)
+        return BceWithLogits(reduction, size_average, reduce)(x, target)
+    reduction = reduction_of("bce_with_logits", reduction, size_average, reduce)
     if pos_weight is None:
         each = BceWithLogits("none")(x, target)
     else:

@@ -24,8 +24,8 @@ UNARY = """abs neg exp log log1p sqrt square sin cos tanh sigmoid relu erf isnan
     absolute negative arcsin arccos arctan logit deg2rad rad2deg zeros_like ones_like unique nonzero argwhere
     count_nonzero numel is_floating_point is_tensor""".split()
 BINARY = """add sub mul div pow maximum minimum eq ne lt le gt ge logical_and logical_or logical_xor bitwise_and
-    bitwise_or bitwise_xor floor_divide remainder atan2 hypot logaddexp true_divide bitwise_left_shift bitwise_right_shift
-    xlogy multiply subtract greater less_equal""".split()
+    bitwise_or bitwise_xor floor_divide remainder atan2 hypot logaddexp true_divide bitwise_left_shift
+    bitwise_right_shift xlogy multiply subtract greater less_equal""".split()
 
 
 def images(t, x):

@@ -27,9 +27,14 @@ def movedim(x, source, destination):
     return permute(x, tuple(order))
 
 
-def tile(x, *dims):
-    """x repeated `dims` times along its last axes; new ones come in front where there are more counts than axes."""
-    counts = sizes(dims)
+def tile(x, *times, dims=None):
+    """x repeated a number of times along each of its last axes; where there are more numbers than axes, new ones come.
+
+    >>> from minigrad import arange
+    >>> tile(arange(2), 2)
+    tensor([0, 1, 0, 1])
+    """
+    counts = sizes(times) if dims is None else tuple(dims)
     return repeat(x, (1,) * (len(x.shape) - len(counts)) + counts)
 
 

@@ -135,7 +135,8 @@ class SpreadAverage(Op):
 def _geometry(name, x, kernel, stride, padding, dilation, ceil_mode):
     """The windows of a pooling. With ceil_mode the last may reach over the border, but must begin before its end."""
     kernel = _pair(name, "kernel_size", kernel, 1)
-    stride = kernel if stride is None or stride == () else _pair(name, "stride", stride, 1)
+    empty = stride is None or isinstance(stride, (tuple, list)) and not stride
+    stride = kernel if empty else _pair(name, "stride", stride, 1)
     padding, dilation = _pair(name, "padding", padding, 0), _pair(name, "dilation", dilation, 1)
     if len(x.shape) != 4:
         raise ValueError(f"{name}: the input has shape {tuple(x.shape)}; give (N, C, H, W) or, without N, (C, H, W)")

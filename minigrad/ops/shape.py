@@ -149,7 +149,7 @@ class Roll(Op):
         return Roll(shifts, self.dims)(g),
 
 
-def reshape(x, *shape):
+def reshape(x, *sizes_, shape=None):
     """x in another shape of as many elements; one size may be -1.
 
     >>> from minigrad import arange
@@ -157,12 +157,12 @@ def reshape(x, *shape):
     tensor([[0, 1],
             [2, 3]])
     """
-    return Reshape(sizes(shape))(x)
+    return Reshape(sizes(sizes_) if shape is None else tuple(shape))(x)
 
 
-def view(x, *shape):
+def view(x, *shape, size=None):
     """The same as `reshape`; where x lies in memory in another order, it copies instead of failing."""
-    return Reshape(sizes(shape))(x)
+    return Reshape(sizes(shape) if size is None else tuple(size))(x)
 
 
 def flatten(x, start_dim=0, end_dim=-1):
@@ -192,9 +192,9 @@ def unflatten(x, dim, shape):
     return x.reshape((*x.shape[:dim], *shape, *x.shape[dim + 1:]))
 
 
-def permute(x, *dims):
-    """x with its axes in the order `dims`."""
-    return Permute(sizes(dims))(x)
+def permute(x, *axes, dims=None):
+    """x with its axes in the order given: permute(x, 1, 0), permute(x, (1, 0))."""
+    return Permute(sizes(axes) if dims is None else tuple(dims))(x)
 
 
 def transpose(x, dim0, dim1):
@@ -224,14 +224,14 @@ def unsqueeze(x, dim):
     return x.reshape((*x.shape[:dim], 1, *x.shape[dim:]))
 
 
-def broadcast_to(x, shape):
-    """x repeated to `shape` as broadcasting would, without copying."""
-    return BroadcastTo(tuple(shape))(x)
+def broadcast_to(x, size):
+    """x repeated to the shape `size` as broadcasting would, without copying."""
+    return BroadcastTo(tuple(size))(x)
 
 
-def expand(x, *shape):
+def expand(x, *shape, size=None):
     """`broadcast_to` in which -1 leaves an axis as it is."""
-    shape = sizes(shape)
+    shape = sizes(shape) if size is None else tuple(size)
     new = len(shape) - len(x.shape)
     if new < 0 or -1 in shape[:new]:
         raise ValueError(f"expand: cannot expand {tuple(x.shape)} to {shape}; give a size for every axis, -1 only "
@@ -265,7 +265,8 @@ def split(x, size, dim=0):
     """Pieces of `size` along an axis (the last may be smaller), or of the sizes in a list."""
     dim, = axes_of(dim, len(x.shape), "split")
     n = x.shape[dim]
-    if isinstance(size, int):
+    if not isinstance(size, (tuple, list)):
+        size = whole("split", "the size", size)
         if size < 1:
             raise ValueError(f"split: the size is {size}; use 1 or more")
         lengths = [size] * (n // size) + ([n % size] if n % size or not n else [])
@@ -345,9 +346,9 @@ def roll(x, shifts, dims=None):
     return Roll(shifts, dims)(x)
 
 
-def repeat(x, *sizes_):
+def repeat(x, *sizes_, repeats=None):
     """x tiled `sizes` times along each axis, new axes in front: torch.Tensor.repeat, numpy.tile."""
-    times = sizes(sizes_)
+    times = sizes(sizes_) if repeats is None else tuple(repeats)
     if len(times) < len(x.shape):
         raise ValueError(f"repeat: {len(times)} counts for {len(x.shape)} axes; give one for every axis at least")
     shape = (1,) * (len(times) - len(x.shape)) + tuple(x.shape)

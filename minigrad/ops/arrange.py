@@ -7,7 +7,7 @@ from minigrad.convert import Clone
 from minigrad.graph import Handle
 from minigrad.ops.checks import whole
 from minigrad.ops.index import index_select, integers
-from minigrad.ops.shape import axes_of, broadcast_to, cat, flip, permute, repeat, sizes, transpose
+from minigrad.ops.shape import axes_of, axis_of, broadcast_to, cat, flip, permute, repeat, sizes, transpose
 
 
 def movedim(x, source, destination):
@@ -47,7 +47,7 @@ def repeat_interleave(x, repeats, dim=None):
     """
     if dim is None:
         x, dim = x.reshape(-1), 0
-    dim, = axes_of(dim, len(x.shape), "repeat_interleave")
+    dim = axis_of(dim, len(x.shape), "repeat_interleave")
     n = x.shape[dim]
     counts = integers("repeat_interleave", repeats).reshape(-1)
     if counts.size not in (1, n) or counts.size and counts.min() < 0:
@@ -131,7 +131,7 @@ def tensor_split(x, indices_or_sections, dim=0):
     >>> [len(piece) for piece in tensor_split(arange(7), 3)]
     [3, 2, 2]
     """
-    dim, = axes_of(dim, len(x.shape), "tensor_split")
+    dim = axis_of(dim, len(x.shape), "tensor_split")
     n = x.shape[dim]
     if isinstance(indices_or_sections, (tuple, list)):
         cuts = [whole("tensor_split", "a position", i) for i in indices_or_sections]
@@ -183,8 +183,9 @@ def unfold(x, dim, size, step):
             [1, 2],
             [2, 3]])
     """
-    x = atleast_1d(x)
-    dim, = axes_of(dim, len(x.shape), "unfold")
+    if not x.shape:
+        return unfold(x.reshape(1), dim, size, step)[0]
+    dim = axis_of(dim, len(x.shape), "unfold")
     n, size, step = x.shape[dim], whole("unfold", "size", size), whole("unfold", "step", step)
     if not 0 <= size <= n or step < 1:
         raise ValueError(f"unfold: windows of {size}, {step} apart, of {n} elements; give a size of 0 to {n} and a "

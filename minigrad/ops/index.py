@@ -12,7 +12,7 @@ from minigrad.backend import array_module, backend_of
 from minigrad.graph import Handle, Op
 from minigrad.ops.broadcast import unbroadcast
 from minigrad.ops.checks import whole
-from minigrad.ops.shape import axes_of, broadcast_to
+from minigrad.ops.shape import axes_of, axis_of, broadcast_to
 
 _BASIC = (int, slice, type(None), type(Ellipsis))
 MOST = 32  # parts: a list of so many is an array, whatever it holds
@@ -248,7 +248,7 @@ def take_along_dim(x, indices, dim=None):
     indices = integers("take_along_dim", indices)
     if dim is None:
         return gather(x.reshape(-1), 0, indices.reshape(-1))
-    dim, = axes_of(dim, len(x.shape), "take_along_dim")
+    dim = axis_of(dim, len(x.shape), "take_along_dim")
     shape = numpy.broadcast_shapes(*([*s[:dim], 1, *s[dim + 1:]] for s in (x.shape, indices.shape)))
     wide = [(*shape[:dim], s[dim], *shape[dim + 1:]) for s in (x.shape, indices.shape)]
     return gather(broadcast_to(x, wide[0]), dim, array_module(indices).broadcast_to(indices, wide[1]))
@@ -275,13 +275,13 @@ def rows(name, x, dim, index, low=0):
 
 def select(x, dim, index):
     """The slice of x at an integer along `dim`, without that axis."""
-    dim, = axes_of(dim, len(x.shape), "select")
+    dim = axis_of(dim, len(x.shape), "select")
     return x[(slice(None),) * dim + (whole("select", "the index", index),)]
 
 
 def narrow(x, dim, start, length):
     """`length` slices of x along `dim` from `start` on, which may be negative: a view."""
-    dim, = axes_of(dim, len(x.shape), "narrow")
+    dim = axis_of(dim, len(x.shape), "narrow")
     start, length, n = whole("narrow", "start", start), whole("narrow", "length", length), x.shape[dim]
     start = start + n if start < 0 else start
     if not 0 <= start <= start + length <= n:

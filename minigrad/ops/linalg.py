@@ -23,6 +23,11 @@ class Matmul(Op):
                 unbroadcast(matmul(x.swapaxes(-1, -2), g), y.shape) if self.needs[1] else None)
 
 
+def _rows(x):
+    """A stack of matrices as one. (NumPy cannot tell what -1 is where the last size is 0.)"""
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+
+
 class Linear(Op):
     """y = x @ w.T + b over the last axis of x; w is (out, in), b (out,) or absent"""
     keep = (0, 1)
@@ -35,7 +40,7 @@ class Linear(Op):
         elif x.ndim == 2:
             y = x.dot(w.T)
         else:
-            y = x.reshape(-1, x.shape[-1]).dot(w.T).reshape(*x.shape[:-1], -1)
+            y = _rows(x).dot(w.T).reshape(*x.shape[:-1], len(w))
         if b is not None:
             y += b
         return y
@@ -48,11 +53,11 @@ class Linear(Op):
                 gw = g.reshape(-1, 1) * x if isinstance(g, Handle) else backend_of(g).outer(g, x)
             gb = g
         else:
-            rows = g if len(g.shape) == 2 else g.reshape(-1, g.shape[-1])
+            rows = g if len(g.shape) == 2 else _rows(g)
             if self.needs[0]:
                 gx = rows.dot(w) if rows is g else rows.dot(w).reshape(x.shape)
             if self.needs[1]:
-                gw = rows.T.dot(x if rows is g else x.reshape(-1, x.shape[-1]))
+                gw = rows.T.dot(x if rows is g else _rows(x))
             if self.needs[-1]:
                 gb = add_up(rows, 0)
         return (gx, gw) if len(self.parents) == 2 else (gx, gw, gb)
@@ -115,7 +120,7 @@ def matmul(x, y):
         return x.dot(y) if x.ndim == 2 == y.ndim else x @ y
     n, m = len(x.shape), len(y.shape)
     if n > 2 and m == 2:  # one product over all rows: the gradient of y then needs no sum over the batch
-        return matmul(x.reshape(-1, x.shape[-1]), y).reshape((*x.shape[:-1], y.shape[1]))
+        return matmul(_rows(x), y).reshape((*x.shape[:-1], y.shape[1]))
     if n > 1 and m > 1:
         return Matmul()(x, y)
     if not n or not m:

@@ -257,9 +257,9 @@ def batch_norm(x, running_mean=None, running_var=None, weight=None, bias=None, t
     count = 1
     for n in x.shape[:1] + x.shape[2:]:
         count *= n
-    if count < 2:
-        raise ValueError(f"batch_norm: the input has shape {tuple(x.shape)}, {count} value a channel, which has no "
-                         "variance; train with batches of two or more, or call eval()")
+    if count < 2 or 0 in x.shape:
+        raise ValueError(f"batch_norm: the input has shape {tuple(x.shape)}, too few values for a variance a channel; "
+                         "train with batches of two or more, or call eval()")
     array = x.array if isinstance(x, Handle) else x
     xp = array_module(array)
     slope = None if activation is None else getattr(activation, "slope", 0.0)

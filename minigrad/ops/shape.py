@@ -29,6 +29,14 @@ def axes_of(dim, ndim, name=""):
     return axes if ndim else ()
 
 
+def axis_of(dim, ndim, name):
+    """One axis, from 0 on; IndexError, for `name`, where it is not there or the tensor has none."""
+    if not ndim:
+        raise IndexError(f"{name}: the tensor has no axes; unsqueeze(0) gives it one")
+    axis, = axes_of((dim,), ndim, name)
+    return axis
+
+
 def sizes(shape):
     """`f(2, 3)`, `f((2, 3))` and `f([2, 3])` all as (2, 3)."""
     return tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else tuple(shape)
@@ -168,6 +176,7 @@ def view(x, *shape, size=None):
 def flatten(x, start_dim=0, end_dim=-1):
     """Axes start_dim to end_dim, both included, as one."""
     if not x.shape:
+        axes_of((start_dim,), 0, "flatten"), axes_of((end_dim,), 0, "flatten")
         return x.reshape(1)
     start, end = axes_of((start_dim,), len(x.shape), "flatten") + axes_of((end_dim,), len(x.shape), "flatten")
     length = 1
@@ -183,7 +192,7 @@ def ravel(x):
 
 def unflatten(x, dim, shape):
     """Axis `dim` as several axes of the given sizes, one of which may be -1."""
-    dim, = axes_of(dim, len(x.shape), "unflatten")
+    dim = axis_of(dim, len(x.shape), "unflatten")
     if -1 in shape:
         known = 1
         for n in shape:
@@ -200,8 +209,9 @@ def permute(x, *axes, dims=None):
 def transpose(x, dim0, dim1):
     """x with two axes exchanged."""
     order = list(range(len(x.shape)))
-    a, b = axes_of((dim0,), len(order), "transpose") + axes_of((dim1,), len(order), "transpose")
-    order[a], order[b] = b, a
+    a, b = axes_of((dim0,), len(order) or 1, "transpose") + axes_of((dim1,), len(order) or 1, "transpose")
+    if order:
+        order[a], order[b] = b, a
     return Permute(tuple(order))(x)
 
 
@@ -220,7 +230,7 @@ def squeeze(x, *axes, dim=None):
 
 def unsqueeze(x, dim):
     """x with a new axis of size 1 at `dim`."""
-    dim, = axes_of(dim, len(x.shape) + 1, "unsqueeze")
+    dim = axis_of(dim, len(x.shape) + 1, "unsqueeze")
     return x.reshape((*x.shape[:dim], 1, *x.shape[dim:]))
 
 
@@ -240,7 +250,7 @@ def expand(x, *shape, size=None):
 
 
 def cat(tensors, dim=0):
-    """The tensors joined along an axis that they have.
+    """The tensors joined along an axis that they have. Beside others, tensor([]) adds nothing.
 
     >>> from minigrad import zeros, ones
     >>> cat([zeros(1, 2), ones(1, 2)])
@@ -250,7 +260,17 @@ def cat(tensors, dim=0):
     tensors = tuple(tensors)
     if not tensors:
         raise ValueError("cat: the list of tensors is empty; give it one at least")
+    for x in tensors:
+        if len(x.shape) != len(tensors[0].shape):
+            return Cat(dim)(*_as_long_as_the_others(tensors, dim))
     return Cat(dim)(*tensors)
+
+
+def _as_long_as_the_others(tensors, dim):
+    """The tensors, those of shape (0,) with the axes of the others."""
+    shape = next(tuple(x.shape) for x in tensors if tuple(x.shape) != (0,))
+    axis, = axes_of(dim, len(shape), "cat") or (0,)
+    return [x.reshape((*shape[:axis], 0, *shape[axis + 1:])) if tuple(x.shape) == (0,) else x for x in tensors]
 
 
 def stack(tensors, dim=0):
@@ -263,7 +283,7 @@ def stack(tensors, dim=0):
 
 def split(x, size, dim=0):
     """Pieces of `size` along an axis (the last may be smaller), or of the sizes in a list."""
-    dim, = axes_of(dim, len(x.shape), "split")
+    dim = axis_of(dim, len(x.shape), "split")
     n = x.shape[dim]
     if not isinstance(size, (tuple, list)):
         size = whole("split", "the size", size)
@@ -285,13 +305,13 @@ def chunk(x, chunks, dim=0):
     """At most `chunks` pieces of equal length along an axis; the last may be smaller."""
     if chunks < 1:
         raise ValueError(f"chunk: {chunks} chunks; ask for 1 or more")
-    dim, = axes_of(dim, len(x.shape), "chunk")
+    dim = axis_of(dim, len(x.shape), "chunk")
     return split(x, max(-(-x.shape[dim] // chunks), 1), dim)
 
 
 def unbind(x, dim=0):
     """The slices of x along an axis, without it."""
-    dim, = axes_of(dim, len(x.shape), "unbind")
+    dim = axis_of(dim, len(x.shape), "unbind")
     return tuple(x[(slice(None),) * dim + (i,)] for i in range(x.shape[dim]))
 
 

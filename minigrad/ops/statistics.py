@@ -15,7 +15,7 @@ from minigrad.ops.index import gather, narrow
 from minigrad.ops.order import Sorted, sort
 from minigrad.ops.reduce import Amax, amax, amin, mean, norm, std, sum, var
 from minigrad.ops.select import where
-from minigrad.ops.shape import axes_of, cat, squeeze, stack
+from minigrad.ops.shape import axes_of, axis_of, cat, squeeze, stack
 
 
 class Median(Amax):
@@ -96,9 +96,10 @@ def quantile(x, q, dim=None, keepdim=False, *, interpolation="linear"):
     if not 0 <= shares <= 1:
         raise ValueError(f"quantile: q is {shares}; a share lies in 0..1")
     shape = (1,) * len(x.shape)
-    x, axis = (x.reshape(-1), 0) if dim is None else (x, dim)
-    axis, = axes_of(axis, len(x.shape), "quantile") or (0,)
-    if not x.shape[axis]:
+    axes_of(dim, len(shape), "quantile")
+    x, axis, dim = (x.reshape(-1), 0, None) if dim is None or not shape else (x, dim, dim)
+    axis = axis_of(axis, len(x.shape), "quantile")
+    if 0 in x.shape:
         _no_middle("quantile", x)
     values = sort(x, axis).values
     at = choices[interpolation](shares * (x.shape[axis] - 1))
@@ -174,7 +175,7 @@ def diff(x, n=1, dim=-1, prepend=None, append=None):
     """
     if not x.shape:
         raise ValueError("diff: the input is a number; give it an axis")
-    dim, = axes_of(dim, len(x.shape), "diff")
+    dim = axis_of(dim, len(x.shape), "diff")
     parts = [part for part in (prepend, x, append) if part is not None]
     x = cat(parts, dim) if len(parts) > 1 else x
     for _ in range(min(whole("diff", "n", n), x.shape[dim])):

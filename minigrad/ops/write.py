@@ -95,12 +95,16 @@ def index_add(x, dim, index, source, alpha=1):
             [0., 0.],
             [2., 2.]])
     """
+    if not x.shape:
+        return index_add(x.reshape(1), dim, index, source.reshape(1), alpha).reshape(())
     dim, index, source = _slices("index_add", x, dim, index, source)
     return x + PutItem((slice(None),) * dim + (index,), tuple(x.shape))(source if alpha == 1 else source * alpha)
 
 
 def index_copy(x, dim, index, source):
     """x with the slices of `source` along `dim` in the place of those at `index`."""
+    if not x.shape:
+        return index_copy(x.reshape(1), dim, index, source.reshape(1)).reshape(())
     dim, index, source = _slices("index_copy", x, dim, index, source)
     return replaced("index_copy", x, (slice(None),) * dim + (index,), source)
 
@@ -119,6 +123,8 @@ def _slices(name, x, dim, index, source):
 
 def index_fill(x, dim, index, value):
     """x with a number in the slices at `index` along `dim`; negative integers count from the end."""
+    if not x.shape:
+        return index_fill(x.reshape(1), dim, index, value).reshape(())
     dim, index = rows("index_fill", x, dim, index, low=-1)
     return filled(x, (slice(None),) * dim + (index,), value)
 

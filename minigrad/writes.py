@@ -31,7 +31,8 @@ class Writes:
         if not stretches:
             return False
         low, high = span(array)
-        return any(when > order and first < high and low < last for (first, last), when in stretches.items())
+        return low < high and any(when > order and first < high and low < last
+                                  for (first, last), when in stretches.items())
 
 
 def span(array):
@@ -59,6 +60,8 @@ def touch(array, where=None):
     if entry is None:
         entry = Writes.by_owner[key] = {}, weakref.ref(base, lambda _: Writes.by_owner.pop(key, None))
     stretches = entry[0]
+    if where[0] == where[1]:
+        return
     stretches[where] = now
     if len(stretches) > MOST:  # from here on they count as one
         firsts, lasts = zip(*stretches)

@@ -11,7 +11,7 @@ import numpy
 from minigrad import create, ops
 from minigrad.backend.device import device
 from minigrad.graph import Handle
-from minigrad.modes import no_grad
+from minigrad.modes import inference_mode
 from minigrad.ops.index import select as _select
 from minigrad.ops.words import with_words
 from minigrad.tensor import Tensor
@@ -26,7 +26,7 @@ __all__ = ["BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTenso
 
 Size, dtype = tuple, numpy.dtype  # what shapes and dtypes are instances of
 int8, int16 = numpy.dtype("int8"), numpy.dtype("int16")
-inference_mode, finfo, iinfo = no_grad, numpy.finfo, numpy.iinfo
+finfo, iinfo = numpy.finfo, numpy.iinfo
 clip, concat, concatenate, ger = ops.clamp, ops.cat, ops.cat, ops.outer
 subtract, multiply, divide, true_divide = ops.sub, ops.mul, ops.div, ops.div
 negative, absolute, moveaxis, swapaxes, swapdims = ops.neg, ops.abs, ops.movedim, ops.transpose, ops.transpose

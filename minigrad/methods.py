@@ -17,7 +17,7 @@ class Methods(Handle):
     add, sub, mul, div, pow = ops.add, ops.sub, ops.mul, ops.div, ops.pow
     subtract, multiply, divide, true_divide = ops.sub, ops.mul, ops.div, ops.div
     neg, negative, abs, absolute, positive = ops.neg, ops.neg, ops.abs, ops.abs, ops.positive
-    floor_divide, remainder, reciprocal = ops.floor_divide, ops.remainder, ops.reciprocal
+    floor_divide, remainder, fmod, reciprocal = ops.floor_divide, ops.remainder, ops.fmod, ops.reciprocal
     addcmul, addcdiv, lerp, nan_to_num = ops.addcmul, ops.addcdiv, ops.lerp, ops.nan_to_num
     matmul, mm, bmm, mv, outer, ger = ops.matmul, ops.mm, ops.bmm, ops.mv, ops.outer, ops.outer
     dot = ops.linalg.matmul  # as wide as NumPy's: backward rules say x.dot(y) of arrays and Tensors
@@ -61,7 +61,8 @@ class Methods(Handle):
     logical_and, logical_or, logical_xor = ops.logical_and, ops.logical_or, ops.logical_xor
     logical_not, bitwise_not, bitwise_and = ops.logical_not, ops.bitwise_not, ops.bitwise_and
     bitwise_or, bitwise_xor = ops.bitwise_or, ops.bitwise_xor
-    isnan, isinf, isfinite, round, floor, sign = ops.isnan, ops.isinf, ops.isfinite, ops.round, ops.floor, ops.sign
+    isnan, isinf, isfinite, sign = ops.isnan, ops.isinf, ops.isfinite, ops.sign
+    round, floor, ceil, trunc, frac = ops.round, ops.floor, ops.ceil, ops.trunc, ops.frac
     multinomial = create.multinomial
 
     def where(self, condition, other):

@@ -2,16 +2,17 @@
 
 import contextvars
 import functools
-import threading
 
 import numpy
 
-from minigrad.backend import compiled
-from minigrad.backend.threads import LEAST, for_blocks, for_pieces, sum_blocks  # noqa: F401 (part of the list)
+from minigrad.backend import compiled, threads
+
+dot, matmul, one_blas_thread = threads.dot, threads.matmul, threads.one_blas_thread  # they are parts of the list
+for_blocks, for_pieces, sum_blocks, LEAST = threads.for_blocks, threads.for_pieces, threads.sum_blocks, threads.LEAST
 
 NAME = "cpu"
 CACHE_LINE = 64  # bytes
-VECTOR = 1 << 14  # values: of longer vectors the BLAS's sums are less exact than NumPy's, which go by pairs
+VECTOR = 10_000  # values: of longer vectors the BLAS's sums are less exact than NumPy's, and made on several threads
 LARGE = 1 << 20  # elements: beyond the cache the BLAS takes two to four times as long for an outer product as `*`
 
 
@@ -36,21 +37,18 @@ def _keep_freed_memory():
 _keep_freed_memory()
 
 
-class _Unwarned(threading.local):
-    """A context for each thread in which NumPy gives no warnings: its settings for that are a context variable."""
+_silent = contextvars.copy_context()  # NumPy keeps what it warns of in a context variable
+_silent.run(numpy.seterr, all="ignore")
+quiet = _silent.copy
+"""quiet().run(function, *arrays) calls it without NumPy's warnings, where numpy.errstate takes five times as long.
 
-    def __init__(self):
-        context = contextvars.copy_context()
-        context.run(numpy.seterr, all="ignore")
-        self.run = context.run
-
-
-_unwarned = _Unwarned()
+The infinities and NaNs of an op are its result, as in PyTorch; whoever hunts one asks for anomaly mode.
+"""
 
 
 def unwarned(function, *arrays):
-    """function(*arrays), a NumPy function whose infinities are right; numpy.errstate takes a microsecond longer."""
-    return _unwarned.run(function, *arrays)
+    """function(*arrays), a NumPy function whose infinities are right."""
+    return quiet().run(function, *arrays)
 
 
 def channels_last(shape, dtype):
@@ -124,12 +122,17 @@ def outer(x, y):
         if compute:
             compute(x, y, out)
             return out
-    return x.reshape(-1, 1) * y if size > LARGE else x.reshape(-1, 1).dot(y.reshape(1, -1))
+    return x.reshape(-1, 1) * y if size > LARGE else dot(x.reshape(-1, 1), y.reshape(1, -1))
 
 
 def scatter_add(out, index, values):
     """out[index] += values, adding repeatedly where `index` repeats."""
     numpy.add.at(out, index, values)
+
+
+def address(array):
+    """Where in memory the first element lies, a number."""
+    return array.__array_interface__["data"][0]
 
 
 def to_host(array):
@@ -139,7 +142,8 @@ def to_host(array):
 
 def einsum(spec, *operands):
     """numpy.einsum along the contraction order that `optimize` finds, which turns most of it into GEMMs."""
-    return numpy.einsum(spec, *operands, optimize=len(operands) > 1)
+    with one_blas_thread:
+        return numpy.einsum(spec, *operands, optimize=len(operands) > 1)
 
 
 def synchronize():

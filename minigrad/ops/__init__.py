@@ -3,13 +3,14 @@
 from minigrad.ops import norm  # the module, first: the name is to end as the function of reduce.py
 from minigrad.ops.select import argwhere, clamp, clamp_max, clamp_min, maximum, minimum, nonzero, where
 from minigrad.ops.broadcast import reflected
-from minigrad.ops.elementwise import abs, cos, exp, log, log1p, mul, neg, pow, sin, sqrt, square
+from minigrad.ops.elementwise import abs, exp, log, log1p, mul, neg, pow, sqrt, square
+from minigrad.ops.trigonometry import acos, acosh, asin, asinh, atan, atan2, atanh, cos, cosh, sin, sinh, tan
 from minigrad.ops.shape import (broadcast_to, cat, chunk, expand, flatten, flip, pad, permute, repeat, reshape, roll,
                                 ravel, split, squeeze, stack, t, transpose, unbind, unflatten, unsqueeze, view)
+from minigrad.ops.rounding import ceil, floor, floor_divide, fmod, frac, remainder, round, sign, trunc
 from minigrad.ops.compare import (all, allclose, any, bitwise_and, bitwise_left_shift, bitwise_not, bitwise_or,
-                                  bitwise_right_shift, bitwise_xor, eq, equal, floor, floor_divide, ge, gt, isclose,
-                                  isfinite, isinf, isnan, le, logical_and, logical_not, logical_or, logical_xor, lt,
-                                  ne, remainder, round, sign)
+                                  bitwise_right_shift, bitwise_xor, eq, equal, ge, gt, isclose, isfinite, isinf, isnan,
+                                  le, logical_and, logical_not, logical_or, logical_xor, lt, ne)
 from minigrad.ops.index import gather, getitem, index_select, narrow, take, take_along_dim
 from minigrad.ops.write import (index_add, index_copy, index_fill, index_put, masked_fill, masked_scatter,
                                 masked_select, scatter, scatter_add)
@@ -27,9 +28,9 @@ from minigrad.ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from minigrad.ops.pool import (adaptive_avg_pool1d, adaptive_avg_pool2d, avg_pool1d, avg_pool2d, interpolate,
                                max_pool1d, max_pool2d, pixel_shuffle, pixel_unshuffle)
 from minigrad.ops.activation import (elu, erf, gelu, leaky_relu, relu, sigmoid, silu, softplus, tanh)
-from minigrad.ops.elementary import (acos, acosh, add, addcdiv, addcmul, asin, asinh, atan, atan2, atanh, cosh,
-                                     deg2rad, div, erfc, exp2, expm1, hypot, lerp, log2, log10, logaddexp, logit,
-                                     nan_to_num, positive, rad2deg, reciprocal, rsqrt, rsub, sinh, sub, tan, xlogy)
+from minigrad.ops.elementary import (add, addcdiv, addcmul, deg2rad, div, erfc, exp2, expm1, hypot, lerp, log2, log10,
+                                     logaddexp, logit, nan_to_num, positive, rad2deg, reciprocal, rsqrt, rsub, sub,
+                                     xlogy)
 from minigrad.ops.statistics import (aminmax, cumprod, diff, dist, kthvalue, logcumsumexp, median, nanmean, nansum,
                                      quantile, std_mean, var_mean)
 from minigrad.ops.loss import (bce, bce_with_logits, cross_entropy, l1_loss, mse_loss, nll_loss, smooth_l1_loss)

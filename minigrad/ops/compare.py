@@ -1,4 +1,4 @@
-"""Comparisons, logic, bits and rounding: functions without a gradient. Their results carry no graph."""
+"""Comparisons, logic and bits: functions without a gradient. Their results carry no graph."""
 
 import operator
 
@@ -67,11 +67,6 @@ bitwise_right_shift = plain("bitwise_right_shift", lambda x, y: x >> y, "x >> y:
 isnan = plain("isnan", lambda x: array_module(x).isnan(x), "Where x is NaN.")
 isinf = plain("isinf", lambda x: array_module(x).isinf(x), "Where x is infinite.")
 isfinite = plain("isfinite", lambda x: array_module(x).isfinite(x), "Where x is neither NaN nor infinite.")
-floor = plain("floor", lambda x: array_module(x).floor(x), "The largest integer not above x.")
-round = plain("round", lambda x: array_module(x).rint(x), "The nearest integer, the even one at a tie.")
-sign = plain("sign", lambda x: array_module(x).sign(x), "-1, 0 or 1.")
-floor_divide = plain("floor_divide", lambda x, y: x // y, "The largest integer not above x / y.")
-remainder = plain("remainder", lambda x, y: x % y, "x - y * floor(x / y); it has y's sign.")
 
 
 def either(x, y):

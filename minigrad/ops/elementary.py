@@ -1,7 +1,4 @@
-"""The less common elementary functions, each with its derivative beside it, and arithmetic on several tensors.
-
-As in elementwise.py, a rule runs on arrays and on Tensors. Where a slope is infinite, it is: asin and acos at -1 and 1.
-"""
+"""The less common elementary functions, each with its derivative beside it, and arithmetic with PyTorch's options."""
 
 import math
 
@@ -13,122 +10,10 @@ from minigrad.graph import OUT, Op
 from minigrad.ops.activation import ndtr, sigmoid
 from minigrad.ops.broadcast import BROADCAST, function, unbroadcast
 from minigrad.ops.checks import floating_only
-from minigrad.ops.compare import either, floor_divide, isnan, plain
-from minigrad.ops.elementwise import Add, Div, Sub, log, log1p, sqrt
+from minigrad.ops.compare import either, isnan, plain
+from minigrad.ops.elementwise import Add, Div, Sub, log, log1p
+from minigrad.ops.rounding import floor_divide, trunc
 from minigrad.ops.select import clamp, where
-
-
-class Tan(Op):
-    """y = tan x"""
-    keep = (OUT,)
-
-    def forward(self, x):
-        return array_module(x).tan(x)
-
-    def backward(self, g, y):
-        return g * (1 + y * y),
-
-
-class Asin(Op):
-    """y = asin x"""
-    keep = (0,)
-
-    def forward(self, x):
-        return array_module(x).arcsin(x)
-
-    def backward(self, g, x):
-        return g / sqrt(1 - x * x),
-
-
-class Acos(Op):
-    """y = acos x"""
-    keep = (0,)
-
-    def forward(self, x):
-        return array_module(x).arccos(x)
-
-    def backward(self, g, x):
-        return -g / sqrt(1 - x * x),
-
-
-class Atan(Op):
-    """y = atan x"""
-    keep = (0,)
-
-    def forward(self, x):
-        return array_module(x).arctan(x)
-
-    def backward(self, g, x):
-        return g / (1 + x * x),
-
-
-class Sinh(Op):
-    """y = sinh x"""
-    keep = (0,)
-
-    def forward(self, x):
-        return array_module(x).sinh(x)
-
-    def backward(self, g, x):
-        return g * cosh(x),
-
-
-class Cosh(Op):
-    """y = cosh x"""
-    keep = (0,)
-
-    def forward(self, x):
-        return array_module(x).cosh(x)
-
-    def backward(self, g, x):
-        return g * sinh(x),
-
-
-class Asinh(Op):
-    """y = asinh x"""
-    keep = (0,)
-
-    def forward(self, x):
-        return array_module(x).arcsinh(x)
-
-    def backward(self, g, x):
-        return g / sqrt(x * x + 1),
-
-
-class Acosh(Op):
-    """y = acosh x"""
-    keep = (0,)
-
-    def forward(self, x):
-        return array_module(x).arccosh(x)
-
-    def backward(self, g, x):
-        return g / sqrt(x * x - 1),
-
-
-class Atanh(Op):
-    """y = atanh x"""
-    keep = (0,)
-
-    def forward(self, x):
-        return array_module(x).arctanh(x)
-
-    def backward(self, g, x):
-        return g / (1 - x * x),
-
-
-class Atan2(Op):
-    """z = the angle of the point (y, x), written atan2(x, y) with the ordinate first"""
-    keep = (0, 1)
-    fix = BROADCAST
-
-    def forward(self, x, y):
-        return either(x, y).arctan2(x, y)
-
-    def backward(self, g, x, y):
-        square = x * x + y * y
-        return (unbroadcast(g * (y / square), x.shape) if self.needs[0] else None,
-                unbroadcast(-g * (x / square), y.shape) if self.needs[1] else None)
 
 
 class Hypot(Op):
@@ -225,10 +110,8 @@ class Rsqrt(Op):
         return -0.5 * g * y * y * y,
 
 
-tan, asin, acos, atan, sinh, cosh = map(function, (Tan, Asin, Acos, Atan, Sinh, Cosh))
-asinh, acosh, atanh, atan2, hypot = map(function, (Asinh, Acosh, Atanh, Atan2, Hypot))
 log2, log10, exp2, expm1, reciprocal, rsqrt = map(function, (Log2, Log10, Exp2, Expm1, Reciprocal, Rsqrt))
-logaddexp = function(LogAddExp)
+hypot, logaddexp = map(function, (Hypot, LogAddExp))
 
 
 def add(input, other, alpha=1):
@@ -257,17 +140,15 @@ def div(input, other, rounding_mode=None):
         return Div()(input, other)
     if rounding_mode not in ("floor", "trunc"):
         raise ValueError(f"div: rounding_mode is {rounding_mode!r}; use 'floor', 'trunc' or None")
-    return floor_divide(input, other) if rounding_mode == "floor" else _cut(input, other)
+    if rounding_mode == "floor":
+        return floor_divide(input, other)
+    z = Div()(input, other)
+    whole = all(isinstance(v, int) or hasattr(v, "dtype") and v.dtype.kind in "biu" for v in (input, other))
+    return _whole_quotient(input, other) if whole else trunc(z)
 
 
-def _quotient(x, y):
-    """x / y without what is behind the point, of arrays."""
-    xp = either(x, y)
-    rest = xp.fmod(x, y)  # it has the sign of x
-    return xp.trunc(x / y) if rest.dtype.kind == "f" else (x - rest) // y
-
-
-_cut = plain("div", _quotient, "x / y, cut off towards 0.")
+# x - fmod(x, y) is a multiple of y on the way to 0; the quotient in floating point would not be exact for int64.
+_whole_quotient = plain("div", lambda x, y: (x - either(x, y).fmod(x, y)) // y, "x / y of integers, cut off towards 0.")
 
 
 def lerp(x, end, weight):

@@ -9,6 +9,7 @@ NumPy.
 import numpy
 
 from minigrad.backend import array_module, backend_of
+from minigrad.errors import explain
 from minigrad.graph import Handle, Op
 from minigrad.ops.broadcast import unbroadcast
 from minigrad.ops.checks import whole
@@ -126,6 +127,7 @@ def plain_index(index):
 
 class GetItem(Op):
     """y = x[index], for any index that NumPy takes"""
+    watched = ("index",)
     fix = "an index must fit the tensor: integers in range, masks of its shape"
 
     def __init__(self, index):
@@ -141,6 +143,7 @@ class GetItem(Op):
 
 class PutItem(Op):
     """y = zeros(shape) with y[index] += x: the adjoint of GetItem"""
+    watched = ("index",)
 
     def __init__(self, index, shape):
         self.index, self.shape = index, shape
@@ -208,7 +211,7 @@ def getitem(x, index):
     try:
         first, then = resolved(array, index)
     except (IndexError, TypeError, ValueError) as error:
-        raise GetItem(index).explain(error, [array]) from None
+        explain(GetItem(index), error, [array])
     y = GetItem(first)(x)
     return y if then is None else GetItem(then)(y)
 

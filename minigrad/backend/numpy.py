@@ -46,11 +46,6 @@ The infinities and NaNs of an op are its result, as in PyTorch; whoever hunts on
 """
 
 
-def unwarned(function, *arrays):
-    """function(*arrays), a NumPy function whose infinities are right."""
-    return quiet().run(function, *arrays)
-
-
 def channels_last(shape, dtype):
     """An empty array (N, C, *sizes) that owns its memory, in which the C values of a pixel lie side by side."""
     strides, step = [0] * len(shape), numpy.dtype(dtype).itemsize

@@ -174,13 +174,17 @@ def _reachable(roots, targets):
     return [node for node in order if node in wanted], wanted
 
 
-@errstate(all="ignore")
 def sweep(roots, cotangents, targets=None, retain_graph=False, create_graph=False):
     """The reverse sweep: carry `cotangents` from the nodes `roots` down to the leaves, or to the nodes `targets`.
 
     Without targets the leaves' tensors accumulate into `.grad`; with them, a dict node -> cotangent comes back. What a
     node held for its backward is let go as soon as it was visited, unless `retain_graph`.
     """
+    with errstate(all="ignore"):
+        return _sweep(roots, cotangents, targets, retain_graph, create_graph)
+
+
+def _sweep(roots, cotangents, targets, retain_graph, create_graph):
     order, wanted = _reachable(roots, targets)
     grads, sums, found, latest, watched = {}, set(), {}, Writes.latest, mode.anomaly
     for node, g in zip(roots, cotangents):

@@ -15,11 +15,9 @@ import weakref
 from operator import attrgetter
 from sys import getrefcount
 
-from numpy import errstate
-
 from minigrad import anomaly
 from minigrad.backend import as_array, promoted
-from minigrad.backend.numpy import quiet
+from minigrad.backend.numpy import Unwarned, quiet
 from minigrad.errors import explain
 from minigrad.modes import mode
 from minigrad.writes import Writes, check_unwritten, tick, touch
@@ -180,7 +178,7 @@ def sweep(roots, cotangents, targets=None, retain_graph=False, create_graph=Fals
     Without targets the leaves' tensors accumulate into `.grad`; with them, a dict node -> cotangent comes back. What a
     node held for its backward is let go as soon as it was visited, unless `retain_graph`.
     """
-    with errstate(all="ignore"):
+    with Unwarned():
         return _sweep(roots, cotangents, targets, retain_graph, create_graph)
 
 

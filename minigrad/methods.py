@@ -9,6 +9,18 @@ from minigrad.ops.index import select
 from minigrad.ops.words import with_words
 
 
+def _written(name):
+    """The method that writes what a function of `ops` gives: x.exp_() is x.copy_(x.exp()), where it fits x's dtype."""
+    function = getattr(ops, name)
+
+    def change(self, *arguments, **options):
+        return self._become(f"{name}_", function(self.detach(), *arguments, **options))
+
+    change.__name__, change.__qualname__ = f"{name}_", f"Methods.{name}_"
+    change.__doc__ = f"self = self.{name}(...), in place."
+    return change
+
+
 class Methods(Handle):
     """The part of Tensor that is functions under another roof: x.exp() is ops.exp(x)."""
 
@@ -64,6 +76,17 @@ class Methods(Handle):
     isnan, isinf, isfinite, sign = ops.isnan, ops.isinf, ops.isfinite, ops.sign
     round, floor, ceil, trunc, frac = ops.round, ops.floor, ops.ceil, ops.trunc, ops.frac
     multinomial = create.multinomial
+
+    index_add_, index_copy_, index_fill_ = map(_written, ("index_add", "index_copy", "index_fill"))
+    index_put_, masked_fill_, masked_scatter_ = map(_written, ("index_put", "masked_fill", "masked_scatter"))
+    scatter_, scatter_add_, addcmul_, addcdiv_ = map(_written, ("scatter", "scatter_add", "addcmul", "addcdiv"))
+    abs_, neg_, exp_, log_, sqrt_, rsqrt_ = map(_written, ("abs", "neg", "exp", "log", "sqrt", "rsqrt"))
+    square_, reciprocal_, pow_, erf_ = map(_written, ("square", "reciprocal", "pow", "erf"))
+    sin_, cos_, tanh_, sigmoid_, relu_ = map(_written, ("sin", "cos", "tanh", "sigmoid", "relu"))
+    round_, floor_, ceil_, trunc_, sign_ = map(_written, ("round", "floor", "ceil", "trunc", "sign"))
+    remainder_, fmod_, floor_divide_ = map(_written, ("remainder", "fmod", "floor_divide"))
+    clamp_min_, clamp_max_, nan_to_num_ = map(_written, ("clamp_min", "clamp_max", "nan_to_num"))
+    tril_, triu_, logical_not_ = map(_written, ("tril", "triu", "logical_not"))
 
     def where(self, condition, other):
         """self where `condition` holds, else `other`."""

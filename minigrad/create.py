@@ -190,6 +190,22 @@ def arange(start=None, end=None, step=1, dtype=None, device=None, requires_grad=
     return _finish((steps * step + start).astype(dtype), requires_grad)
 
 
+def tril_indices(row, col, offset=0, dtype=None, device=None):
+    """The rows and columns of the lower triangle of a (row, col) matrix, a tensor (2, n): see `tril`."""
+    return _triangle("tril", row, col, offset, dtype, device)
+
+
+def triu_indices(row, col, offset=0, dtype=None, device=None):
+    """The rows and columns of the upper triangle of a (row, col) matrix, a tensor (2, n): see `triu`."""
+    return _triangle("triu", row, col, offset, dtype, device)
+
+
+def _triangle(name, row, col, offset, dtype, device):
+    ones_ = _place(device).ones(_sizes(f"{name}_indices", (row, col)), bool)
+    found = getattr(_place(device), name)(ones_, whole(f"{name}_indices", "the offset", offset)).nonzero()
+    return _finish(_place(device).stack(found).astype(dtype or int64), False)
+
+
 def linspace(start, end, steps, dtype=None, device=None, requires_grad=False):
     """`steps` evenly spaced values from start to end, both included; integers are cut off towards 0.
 

@@ -18,15 +18,16 @@ from minigrad.tensor import Tensor
 
 __all__ = ["BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "Generator", "HalfTensor",
            "IntTensor", "LongTensor", "ShortTensor", "Size", "absolute", "arccos", "arccosh", "arcsin", "arcsinh",
-           "arctan", "arctan2", "arctanh", "backends", "bernoulli", "clip", "concat", "concatenate", "divide", "dtype",
-           "e", "empty_like", "finfo", "ger", "greater", "greater_equal", "iinfo", "inf", "inference_mode", "int16",
-           "int8", "is_floating_point", "is_tensor", "less", "less_equal", "load", "moveaxis", "multiply", "nan",
-           "negative", "normal", "not_equal", "numel", "pi", "row_stack", "save", "select", "set_default_tensor_type",
-           "subtract", "swapaxes", "swapdims", "true_divide"]
+           "arctan", "arctan2", "arctanh", "asarray", "backends", "bernoulli", "clip", "clone", "concat", "concatenate",
+           "detach", "divide", "dtype", "e", "empty_like", "finfo", "fix", "ger", "greater", "greater_equal", "iinfo",
+           "inf", "inference_mode", "int16", "int8", "is_floating_point", "is_tensor", "less", "less_equal", "load",
+           "moveaxis", "multiply", "nan", "negative", "normal", "not_equal", "numel", "pi", "promote_types",
+           "row_stack", "save", "scalar_tensor", "select", "set_default_tensor_type", "subtract", "swapaxes",
+           "swapdims", "true_divide"]
 
 Size, dtype = tuple, numpy.dtype  # what shapes and dtypes are instances of
 int8, int16 = numpy.dtype("int8"), numpy.dtype("int16")
-finfo, iinfo = numpy.finfo, numpy.iinfo
+finfo, iinfo, asarray, fix = numpy.finfo, numpy.iinfo, create.as_tensor, ops.trunc
 clip, concat, concatenate, ger = ops.clamp, ops.cat, ops.cat, ops.outer
 subtract, multiply, divide, true_divide = ops.sub, ops.mul, ops.div, ops.div
 negative, absolute, moveaxis, swapaxes, swapdims = ops.neg, ops.abs, ops.movedim, ops.transpose, ops.transpose
@@ -97,6 +98,27 @@ def is_tensor(x):
 def is_floating_point(x):
     """Whether the dtype of x is a floating one."""
     return x.is_floating_point()
+
+
+def clone(x):
+    """A copy of x, through which gradients flow."""
+    return x.clone()
+
+
+def detach(x):
+    """The same memory without the graph."""
+    return x.detach()
+
+
+def scalar_tensor(value, dtype=None, device=None):
+    """A number as a tensor without axes, in the default dtype."""
+    return create.tensor(value, dtype or create.get_default_dtype(), device)
+
+
+def promote_types(a, b):
+    """The dtype of a tensor of dtype a beside one of dtype b: a floating one wins over integers."""
+    a, b = numpy.dtype(a), numpy.dtype(b)
+    return a if a.kind == "f" != b.kind else b if b.kind == "f" != a.kind else numpy.promote_types(a, b)
 
 
 def numel(x):

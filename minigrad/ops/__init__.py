@@ -17,13 +17,14 @@ from minigrad.ops.write import (index_add, index_copy, index_fill, index_put, ma
 from minigrad.ops.reduce import (amax, amin, argmax, argmin, cumsum, log_softmax, logsumexp, max, mean, min,
                                  norm, prod, softmax, std, sum, var)  # noqa: F811
 from minigrad.ops.order import argsort, msort, sort, topk
-from minigrad.ops.arrange import (atleast_1d, atleast_2d, broadcast_shapes, broadcast_tensors, column_stack, dstack,
-                                  fliplr, flipud, hsplit, hstack, meshgrid, movedim, repeat_interleave, rot90,
-                                  tensor_split, tile, unfold, vsplit, vstack)
-from minigrad.ops.triangle import diag, diag_embed, diagonal, trace, tril, triu
-from minigrad.ops.find import bincount, bucketize, count_nonzero, isin, searchsorted, unique
-from minigrad.ops.linalg import (addbmm, addmm, addmv, addr, baddbmm, bmm, dot, einsum, inner, kron, linear, matmul,
-                                 matrix_power, mm, mv, outer, tensordot)
+from minigrad.ops.arrange import (atleast_1d, atleast_2d, atleast_3d, block_diag, broadcast_shapes, broadcast_tensors,
+                                  cartesian_prod, column_stack, dstack, fliplr, flipud, hsplit, hstack, meshgrid,
+                                  movedim, repeat_interleave, rot90, split_with_sizes, tensor_split, tile, unfold,
+                                  vsplit, vstack)
+from minigrad.ops.triangle import diag, diag_embed, diagflat, diagonal, trace, tril, triu
+from minigrad.ops.find import bincount, bucketize, count_nonzero, isin, searchsorted, unique, unique_consecutive
+from minigrad.ops.linalg import (addbmm, addmm, addmv, addr, baddbmm, bmm, cross, dot, einsum, inner, kron, linear,
+                                 matmul, matrix_power, mm, mv, outer, tensordot)
 from minigrad.ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from minigrad.ops.pool import (adaptive_avg_pool1d, adaptive_avg_pool2d, avg_pool1d, avg_pool2d, interpolate,
                                max_pool1d, max_pool2d, pixel_shuffle, pixel_unshuffle)

@@ -7,7 +7,20 @@ from minigrad.convert import Clone
 from minigrad.graph import Handle
 from minigrad.ops.checks import whole
 from minigrad.ops.index import index_select, integers
-from minigrad.ops.shape import axes_of, axis_of, broadcast_to, cat, flip, permute, repeat, sizes, transpose
+from minigrad.ops.shape import (
+    axes_of,
+    axis_of,
+    broadcast_to,
+    cat,
+    flip,
+    pad,
+    permute,
+    repeat,
+    sizes,
+    split,
+    stack,
+    transpose,
+)
 
 
 def movedim(x, source, destination):
@@ -193,3 +206,35 @@ def unfold(x, dim, size, step):
     xp = array_module(x.array if isinstance(x, Handle) else x)
     rows = step * xp.arange((n - size) // step + 1)[:, None] + xp.arange(size)
     return movedim(x[(slice(None),) * dim + (rows,)], dim + 1, -1)
+
+
+def split_with_sizes(x, split_sizes, dim=0):
+    """Pieces of the given sizes along `dim`."""
+    return split(x, list(split_sizes), dim)
+
+
+def atleast_3d(x):
+    """x with three axes: a number as (1, 1, 1), a vector as (1, n, 1), a matrix as (n, m, 1); more as it is."""
+    return x if len(x.shape) > 2 else atleast_2d(x).unsqueeze(2)
+
+
+def cartesian_prod(*tensors):
+    """All tuples of elements of the vectors, a row each, the last one changing fastest; of one vector itself.
+
+    >>> from minigrad import arange
+    >>> cartesian_prod(arange(2), arange(2)).tolist()
+    [[0, 0], [0, 1], [1, 0], [1, 1]]
+    """
+    if len(tensors) == 1:
+        return tensors[0]
+    return stack([x.reshape(-1) for x in meshgrid(*tensors)], 1)
+
+
+def block_diag(*tensors):
+    """Matrices (vectors as rows, numbers as 1 by 1) along the diagonal of one, zeros elsewhere."""
+    matrices = [atleast_2d(x) for x in tensors]
+    width, left, rows = sum(x.shape[1] for x in matrices), 0, []
+    for x in matrices:
+        rows.append(pad(x, (left, width - left - x.shape[1])))
+        left += x.shape[1]
+    return cat(rows, 0)

@@ -33,6 +33,25 @@ def unique(x, sorted=True, return_inverse=False, return_counts=False, dim=None):
     return tuple(map(Op.wrap, (values, *rest)))
 
 
+def unique_consecutive(x, return_inverse=False, return_counts=False):
+    """The elements of x, flat, each run of equal ones as one; also where each stands among them, and the runs' lengths.
+
+    >>> from minigrad import tensor
+    >>> unique_consecutive(tensor([1, 1, 2, 1]), return_counts=True)
+    (tensor([1, 2, 1]), tensor([2, 1, 1]))
+    """
+    array = x.array if isinstance(x, Handle) else x
+    xp, flat = array_module(array), array.reshape(-1)
+    starts = xp.concatenate([xp.ones(min(1, flat.size), bool), flat[1:] != flat[:-1]])
+    first = starts.nonzero()[0]
+    found = [flat[first]]
+    if return_inverse:
+        found.append((starts.cumsum() - 1).reshape(array.shape))
+    if return_counts:
+        found.append(xp.concatenate([first[1:], xp.full(min(1, flat.size), flat.size)]) - first)
+    return tuple(map(Op.wrap, found)) if len(found) > 1 else Op.wrap(found[0])
+
+
 def bincount(x, weights=None, minlength=0):
     """How often each of 0, 1, 2, ... occurs among the integers of a vector, or the sum of their weights.
 

@@ -7,7 +7,7 @@ from minigrad.graph import OUT, Handle, Op
 from minigrad.ops.broadcast import unbroadcast
 from minigrad.ops.checks import whole
 from minigrad.ops.half import add_up
-from minigrad.ops.shape import axes_of, broadcast_to, permute
+from minigrad.ops.shape import axes_of, axis_of, broadcast_to, cat, permute
 
 SHORT = 1 << 13  # values of the one times those of the other: below, a product needs no looking after
 
@@ -165,6 +165,24 @@ def inner(x, y):
     if not x.shape or not y.shape:
         return x * y
     return tensordot(x, y, ([-1], [-1]))
+
+
+def cross(x, y, dim=-1):
+    """The cross product of the vectors of three along `dim`; the other axes broadcast.
+
+    >>> from minigrad import tensor
+    >>> cross(tensor([1.0, 0.0, 0.0]), tensor([0.0, 1.0, 0.0]))
+    tensor([0., 0., 1.])
+    """
+    a, b = (axis_of(dim, len(z.shape), "cross") for z in (x, y))
+    if x.shape[a] != 3 or y.shape[b] != 3:
+        raise ValueError(f"cross: shapes {tuple(x.shape)} and {tuple(y.shape)}, along {dim}; give vectors of three")
+
+    def turned(z, axis, shift):
+        before = (slice(None),) * axis
+        return cat([z[(*before, slice(shift, None))], z[(*before, slice(shift))]], axis)
+
+    return turned(x, a, 1) * turned(y, b, 2) - turned(x, a, 2) * turned(y, b, 1)
 
 
 def tensordot(x, y, dims=2):

@@ -80,6 +80,11 @@ def diag(x, diagonal=0):
     return diag_embed(x, diagonal) if len(x.shape) == 1 else _diagonal(x, diagonal)
 
 
+def diagflat(x, offset=0):
+    """The matrix with all elements of x, in C order, on a diagonal."""
+    return diag_embed(x.reshape(-1), offset)
+
+
 _diagonal = diagonal  # `diag` has an argument of that name
 
 

@@ -10,11 +10,12 @@ from minigrad.autograd import HookHandle, array_of, cotangent
 from minigrad.backend import as_array
 from minigrad.backend.device import device_of
 from minigrad.convert import Conversions
+from minigrad.copies import Copies
 from minigrad.graph import Handle, Leaf, Op, sweep
 from minigrad.inplace import InPlace
 
 
-class Tensor(Conversions, InPlace):
+class Tensor(Conversions, Copies, InPlace):
     """An n-dimensional array that remembers how it was made.
 
     `array` is the NumPy or CuPy array itself, `grad` the gradient that `backward` left (None before), `node` its place

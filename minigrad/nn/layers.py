@@ -3,7 +3,6 @@
 from minigrad import create, ops
 from minigrad.nn import functional as F
 from minigrad.nn import init
-from minigrad.nn.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from minigrad.nn.module import Module, Parameter
 
 
@@ -19,8 +18,6 @@ class Identity(Module):
 
 class Linear(Module):
     """y = x W.T + b: (..., in_features) to (..., out_features). weight (out, in), bias (out,)."""
-
-    fuses = (Sigmoid, Tanh, ReLU, LeakyReLU)
 
     def __init__(self, in_features, out_features, bias=True, device=None, dtype=None):
         super().__init__()

@@ -3,7 +3,10 @@
 from minigrad.autograd import array_of
 from minigrad.backend import as_array
 from minigrad.backend.device import move
+from minigrad.nn.hooks import Hooks
 from minigrad.tensor import Tensor
+
+NOTHING = object()  # in place of an argument
 
 
 class Parameter(Tensor):
@@ -53,6 +56,8 @@ class Module:
     training = True
     _buffers = ()  # the names of the attributes that are state without a gradient
     _transient = ()  # those among them that state_dict leaves out
+    _hooks = None  # a `Hooks` from the first registration on
+    hooked = 0  # how often a hook was registered, on any module
 
     def __init__(self):
         pass
@@ -61,18 +66,12 @@ class Module:
         """What the module computes; subclasses define it."""
         raise NotImplementedError(f"{type(self).__name__} defines no forward(); define what it computes there")
 
-    def __init_subclass__(cls):
-        """Calling a module is calling its `forward`: the same function, not another one around it.
-
-        A `__call__` of one's own stays. The forward may come from any base, also from one that is no Module.
-        """
-        owner = next(base for base in cls.__mro__ if "__call__" in vars(base))
-        own = owner is not Module and vars(owner)["__call__"] is not vars(owner).get("forward")
-        if not own and cls.forward is not Module.forward:
-            cls.__call__ = cls.forward
-
-    def __call__(self, *inputs, **options):
-        return self.forward(*inputs, **options)
+    def __call__(self, x=NOTHING, /, *inputs, **options):
+        """The forward, whatever it is by now, and the hooks around it."""
+        if inputs or options or x is NOTHING or self._hooks is not None:
+            inputs = inputs if x is NOTHING else (x, *inputs)
+            return self.forward(*inputs, **options) if self._hooks is None else self._hooks.call(self, inputs, options)
+        return self.forward(x)  # one input and no hook: half of the time of the general call
 
     def __setattr__(self, name, value):
         if type(value) is Tensor and isinstance(vars(self).get(name), Parameter):
@@ -80,28 +79,96 @@ class Module:
                             "be trained; assign nn.Parameter(...), or write the values with .data or copy_()")
         object.__setattr__(self, name, value)
 
+    def __delattr__(self, name):
+        object.__delattr__(self, name)
+        if name in self._buffers:
+            self._forget_buffer(name)
+
+    def _forget_buffer(self, name):
+        self._buffers, self._transient = (tuple(key for key in names if key != name)
+                                          for names in (self._buffers, self._transient))
+
     def register_buffer(self, name, tensor, persistent=True):
         """Make `tensor` (or None) an attribute that is part of the state, moves with the module and is not trained."""
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise TypeError(f"{type(self).__name__}: buffer {name!r} is to be a {type(tensor).__name__}; give a tensor")
+        self._forget_buffer(name)
         self._buffers = (*self._buffers, name)
         if not persistent:
             self._transient = (*self._transient, name)
         setattr(self, name, tensor)
 
+    def register_forward_pre_hook(self, hook, *, prepend=False, with_kwargs=False):
+        """Call `hook(module, inputs)` before each forward; a tuple, or a single value, that it returns replaces them.
+
+        Here and below: hooks run when the module is called, not when its `forward` is; with_kwargs gives the hook the
+        keyword arguments as well (and it returns both); prepend puts it before those that are there. The returned
+        handle's `remove()` undoes it.
+        """
+        return self._add_hook("before", hook, prepend=prepend, with_kwargs=with_kwargs)
+
+    def register_forward_hook(self, hook, *, prepend=False, with_kwargs=False, always_call=False):
+        """Call `hook(module, inputs, output)` after each forward; what it returns, if not None, is the output.
+
+        With always_call it runs after a forward that raised, too, the output being None.
+
+        >>> import minigrad as torch
+        >>> seen, layer = [], torch.nn.Linear(2, 3)
+        >>> handle = layer.register_forward_hook(lambda module, inputs, output: seen.append(output.shape))
+        >>> layer(torch.ones(5, 2)).shape, seen
+        ((5, 3), [(5, 3)])
+        """
+        return self._add_hook("after", hook, prepend=prepend, with_kwargs=with_kwargs, always_call=always_call)
+
+    def register_full_backward_pre_hook(self, hook, prepend=False):
+        """Call `hook(module, grad_output)` once the gradients of the outputs are known; a tuple replaces them."""
+        return self._add_hook("grad_before", hook, prepend=prepend)
+
+    def register_full_backward_hook(self, hook, prepend=False):
+        """Call `hook(module, grad_input, grad_output)` once the gradients of the inputs are known.
+
+        Both are tuples, with None for what is no tensor. A tuple that the hook returns takes grad_input's place. Where
+        no input wants a gradient, the hook is called once those of the outputs are known.
+        """
+        return self._add_hook("grad", hook, prepend=prepend)
+
+    def _add_hook(self, kind, hook, **options):
+        if self._hooks is None:
+            self._hooks = Hooks()
+        Module.hooked += 1
+        return self._hooks.add(kind, hook, **options)
+
     def register_parameter(self, name, parameter):
-        """The same as assigning the attribute."""
+        """The same as assigning the attribute, of a Parameter or None; TypeError for anything else."""
+        if parameter is not None and not isinstance(parameter, Parameter):
+            raise TypeError(f"{type(self).__name__}: parameter {name!r} is to be a {type(parameter).__name__}, which "
+                            "would not be trained; give an nn.Parameter")
         setattr(self, name, parameter)
 
     def add_module(self, name, module):
-        """The same as assigning the attribute."""
+        """The same as assigning the attribute, of a module or None.
+
+        TypeError for anything else, KeyError for a name that cannot be one, or is that of something else here.
+        """
+        if module is not None and not isinstance(module, Module):
+            raise TypeError(f"{type(self).__name__}: {module!r} is not a Module; wrap functions in a Module")
+        there = vars(self).get(name)
+        taken = there is not None and not isinstance(there, Module) or hasattr(type(self), str(name))
+        if not isinstance(name, str) or not name or "." in name or taken:
+            raise KeyError(f"{type(self).__name__}: {name!r} cannot name a module; use a word without a dot that "
+                           "nothing else here is called")
         setattr(self, name, module)
 
+    register_module = add_module
+
     def named_children(self):
-        """(name, module) of the modules directly in this one."""
-        return iter(_children(self))
+        """(name, module) of the modules directly in this one, each once."""
+        seen = set()
+        return ((name, module) for name, module in children_of(self) if not (module in seen or seen.add(module)))
 
     def children(self):
-        """The modules directly in this one."""
-        return (module for _, module in _children(self))
+        """The modules directly in this one, each once."""
+        return (module for _, module in Module.named_children(self))
 
     def named_modules(self, prefix=""):
         """(dotted name, module) of this module and all below, each once."""
@@ -126,6 +193,24 @@ class Module:
     def buffers(self, recurse=True):
         """All buffers, each once."""
         return (buffer for _, buffer in _tensors(self, _is_buffer, "", recurse))
+
+    def get_submodule(self, target):
+        """The module of that dotted name below this one; "" is this one. AttributeError says where the way ends."""
+        module = self
+        for name in target.split(".") if target else ():
+            module = _part(module, name, Module, "module", target)
+        return module
+
+    def get_parameter(self, target):
+        """The parameter of that dotted name."""
+        path, _, name = target.rpartition(".")
+        return _part(Module.get_submodule(self, path), name, Parameter, "parameter", target)
+
+    def get_buffer(self, target):
+        """The buffer of that dotted name."""
+        path, _, name = target.rpartition(".")
+        module = Module.get_submodule(self, path)
+        return _part(module, name if name in module._buffers else "", Tensor, "buffer", target)
 
     def state_dict(self):
         """{dotted name: tensor} of the parameters and buffers, sharing their memory."""
@@ -208,7 +293,7 @@ class Module:
 
     def apply(self, function):
         """Call `function(module)` on every module below and on this one, children first; returns the module."""
-        for _, child in _children(self):
+        for child in Module.children(self):
             Module.apply(child, function)
         function(self)
         return self
@@ -218,7 +303,7 @@ class Module:
         return ""
 
     def __repr__(self):
-        children = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in _children(self)]
+        children = [f"({name}): {child!r}".replace("\n", "\n  ") for name, child in children_of(self)]
         inner = "\n  " + "\n  ".join(children) + "\n" if children else self.extra_repr()
         return f"{type(self).__name__}({inner})"
 
@@ -231,7 +316,18 @@ def forget_grad(parameter, set_to_none=True):
         parameter.grad = parameter.grad.detach().zero_()
 
 
-def _children(module):
+def _part(module, name, kind, what, target):
+    """The attribute `name` of a module, which has to be of a kind."""
+    found = vars(module).get(name)
+    if not isinstance(found, kind):
+        there = [key for key, value in vars(module).items() if isinstance(value, kind)]
+        raise AttributeError(f"{type(module).__name__} has no {what} {target!r}; on this level there are "
+                             f"{', '.join(there) or 'none'}")
+    return found
+
+
+def children_of(module):
+    """[(name, module)] of what is directly in a module, under each of its names."""
     return [(name, value) for name, value in vars(module).items() if isinstance(value, Module)]
 
 
@@ -243,7 +339,7 @@ def _tree(module, prefix="", seen=None):
     if isinstance(seen, set):
         seen.add(module)
     found = [(prefix, module)]
-    for name, child in _children(module):
+    for name, child in children_of(module):
         found += _tree(child, f"{prefix}.{name}" if prefix else name, seen)
     return found
 

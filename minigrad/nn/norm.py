@@ -2,7 +2,6 @@
 
 from minigrad import create
 from minigrad.nn import functional as F
-from minigrad.nn.activations import LeakyReLU, ReLU
 from minigrad.nn.module import Module, Parameter
 
 
@@ -65,14 +64,12 @@ class _BatchNorm(Module):
 class BatchNorm1d(_BatchNorm):
     """Batch normalisation of (N, C) or (N, C, L)."""
 
-    fuses = (ReLU, LeakyReLU)
     ranks = (2, 3)
 
 
 class BatchNorm2d(_BatchNorm):
     """Batch normalisation of (N, C, H, W)."""
 
-    fuses = (ReLU, LeakyReLU)
     ranks = (4,)
 
 

@@ -6,22 +6,44 @@ at every training forward pass turns towards the singular vectors. The names are
 
 from minigrad import create, ops
 from minigrad.modes import no_grad
+from minigrad.nn.conv import ConvTranspose1d, ConvTranspose2d
 from minigrad.nn.functional import normalize
 from minigrad.nn.module import Parameter
 
 
-class _Spectral:
-    """Put in front of a layer's class: `forward` computes the weight first. A class, so that layers can be copied."""
+class SpectralNorm:
+    """The hook before a layer's forward: it computes the weight `name`. `after` is the hook behind it."""
 
-    def forward(self, *inputs):
-        name = self._spectral["name"]
-        try:
-            setattr(self, name, _weight(self, self.training))
-            return super().forward(*inputs)
-        finally:  # what stays readable carries no graph, which no layer could be copied with
-            setattr(self, name, getattr(self, name).detach())
+    def __init__(self, name, iterations, eps, dim):
+        self.name, self.iterations, self.eps, self.dim = name, iterations, eps, dim
 
-    __call__ = forward  # a layer's class has a __call__ of its own, which is its forward
+    def __call__(self, module, inputs):
+        setattr(module, self.name, self.weight(module, module.training))
+
+    def after(self, module, inputs, output):
+        """What stays readable carries no graph, which no layer could be copied with."""
+        setattr(module, self.name, getattr(module, self.name).detach())
+
+    def matrix(self, weight):
+        """The weight with one row for each index of axis `dim`."""
+        order = (self.dim, *(axis for axis in range(weight.dim()) if axis != self.dim))
+        return ops.permute(weight, *order).reshape(weight.shape[self.dim], -1)
+
+    def weight(self, module, iterate):
+        """The normalised weight; with `iterate`, u and v go a step further first. No gradient flows through them."""
+        weight, u, v = (getattr(module, f"{self.name}_{part}") for part in ("orig", "u", "v"))
+        matrix = self.matrix(weight)
+        if iterate:
+            with no_grad():
+                new_u, new_v, fixed = u, v, matrix.detach()
+                for _ in range(self.iterations):
+                    new_v = normalize(fixed.T @ new_u, dim=0, eps=self.eps)
+                    new_u = normalize(fixed @ new_v, dim=0, eps=self.eps)
+                u.copy_(new_u), v.copy_(new_v)
+                u, v = new_u, new_v
+        else:
+            u, v = u.clone(), v.clone()  # a later training step changes the buffers in place
+        return weight / (u * (matrix @ v)).sum()
 
 
 def spectral_norm(module, name="weight", n_power_iterations=1, eps=1e-12, dim=None):
@@ -42,52 +64,30 @@ def spectral_norm(module, name="weight", n_power_iterations=1, eps=1e-12, dim=No
         raise ValueError(f"spectral_norm: {type(module).__name__} has no parameter {name!r}; name one of "
                          f"{[key for key, _ in module.named_parameters(recurse=False)]}")
     if dim is None:
-        dim = 1 if type(module).__name__.startswith("ConvTranspose") else 0
-    module._spectral = {"name": name, "iterations": n_power_iterations, "eps": eps, "dim": dim}
+        dim = 1 if isinstance(module, (ConvTranspose1d, ConvTranspose2d)) else 0
+    norm = SpectralNorm(name, n_power_iterations, eps, dim)
     delattr(module, name)
     module.register_parameter(f"{name}_orig", weight)
     with no_grad():
-        for part, size in zip("uv", _matrix(module, weight).shape):
+        for part, size in zip("uv", norm.matrix(weight).shape):
             draw = create.randn(size, dtype=weight.dtype, device=weight.device)
             module.register_buffer(f"{name}_{part}", normalize(draw, dim=0, eps=eps))
     setattr(module, name, weight.detach())
-    module.__class__ = type(type(module).__name__, (_Spectral, type(module)), {})
+    module.register_forward_pre_hook(norm)
+    module.register_forward_hook(norm.after, always_call=True)
     return module
 
 
 def remove_spectral_norm(module, name="weight"):
     """Make the normalised weight the parameter again; returns the layer."""
-    if not isinstance(module, _Spectral) or module._spectral["name"] != name:
+    norm = next((hook.function for hook in (module._hooks.before.values() if module._hooks else ())
+                 if isinstance(hook.function, SpectralNorm) and hook.function.name == name), None)
+    if norm is None:
         raise ValueError(f"remove_spectral_norm: {type(module).__name__} has no spectral norm of {name!r}")
     with no_grad():
-        weight = _weight(module, False)
-    module.__class__ = type(module).__mro__[2]
-    module._buffers = tuple(key for key in module._buffers if key not in (f"{name}_u", f"{name}_v"))
-    for key in (name, f"{name}_orig", f"{name}_u", f"{name}_v", "_spectral"):
+        weight = norm.weight(module, False)
+    module._hooks.discard(norm, norm.after)
+    for key in (name, f"{name}_orig", f"{name}_u", f"{name}_v"):
         delattr(module, key)
     module.register_parameter(name, Parameter(weight))
     return module
-
-
-def _matrix(module, weight):
-    dim = module._spectral["dim"]
-    order = (dim, *(axis for axis in range(weight.dim()) if axis != dim))
-    return ops.permute(weight, *order).reshape(weight.shape[dim], -1)
-
-
-def _weight(module, iterate):
-    """The normalised weight; with `iterate`, u and v go a step further first. No gradient flows through them."""
-    name, eps = module._spectral["name"], module._spectral["eps"]
-    weight, u, v = (getattr(module, f"{name}_{part}") for part in ("orig", "u", "v"))
-    matrix = _matrix(module, weight)
-    if iterate:
-        with no_grad():
-            new_u, new_v, fixed = u, v, matrix.detach()
-            for _ in range(module._spectral["iterations"]):
-                new_v = normalize(fixed.T @ new_u, dim=0, eps=eps)
-                new_u = normalize(fixed @ new_v, dim=0, eps=eps)
-            u.copy_(new_u), v.copy_(new_v)
-            u, v = new_u, new_v
-    else:
-        u, v = u.clone(), v.clone()  # a later training step changes the buffers in place
-    return weight / (u * (matrix @ v)).sum()

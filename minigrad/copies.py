@@ -1,21 +1,32 @@
-"""Tensors through `copy.copy` and `pickle`. What is pickled is a NumPy array and a few words.
+"""Tensors through `copy` and `pickle`. What is pickled is a NumPy array and a few words.
 
 Files that minigrad itself writes and reads (`save`, `minigrad.checkpoint`) hold no pickles: reading one can run code.
 """
 
+import copy
+
 from minigrad.backend import backend_of
 from minigrad.backend.device import device_of, move
-from minigrad.graph import Handle
+from minigrad.graph import Handle, Op
 
 
 class Copies(Handle):
-    """The part of Tensor that is copied. A copy is a leaf without a gradient, whatever it is a copy of."""
+    """The part of Tensor that is copied. A copy is a leaf, whatever it is a copy of; only `deepcopy` copies `.grad`."""
 
     __slots__ = ()
 
     def __copy__(self):
         """Another tensor on the same memory."""
         return _restored(type(self), self.array, self.node is not None, getattr(self, "__dict__", {}))
+
+    def __deepcopy__(self, memo):
+        """A copy of its own memory; only leaves have one."""
+        if isinstance(self.node, Op):
+            raise RuntimeError(f"deepcopy: this tensor is the output of {self.node!r}; copy its detach()")
+        twin = _restored(type(self), self.array.copy("K"), self.node is not None,
+                         copy.deepcopy(getattr(self, "__dict__", {}), memo))
+        twin.grad = copy.deepcopy(self.grad, memo)
+        return twin
 
     def __reduce_ex__(self, protocol):
         array, place = backend_of(self.array).to_host(self.array), device_of(self.array).type

@@ -1,6 +1,5 @@
 """The user's handle on an array: operators and methods, each one line onto an op. The names are PyTorch's."""
 
-import copy
 import weakref
 
 import numpy
@@ -103,14 +102,6 @@ class Tensor(Conversions, Copies, InPlace):
     def detach(self):
         """The same memory without the graph."""
         return Op.wrap(self.array)
-
-    def __deepcopy__(self, memo):
-        """A copy of its own memory; only leaves have one."""
-        if isinstance(self.node, Op):
-            raise RuntimeError(f"deepcopy: this tensor is the output of {self.node!r}; copy its detach()")
-        twin = object.__new__(type(self))
-        twin.array, twin.node, twin.grad = self.array.copy("K"), None, copy.deepcopy(self.grad, memo)
-        return twin.requires_grad_(self.node is not None)
 
     __add__, __sub__, __mul__, __truediv__, __pow__ = ops.add, ops.sub, ops.mul, ops.div, ops.pow
     __radd__, __rsub__, __rmul__ = map(ops.reflected, (ops.add, ops.sub, ops.mul))

@@ -8,9 +8,10 @@ function that gets all of their gradients together.
 import warnings
 from collections import OrderedDict
 
-from minigrad.autograd import HookHandle, array_of
+from minigrad.autograd import array_of
 from minigrad.backend import array_module
 from minigrad.graph import Handle, Op
+from minigrad.hooks import HookHandle
 from minigrad.modes import mode
 
 

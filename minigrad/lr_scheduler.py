@@ -178,5 +178,5 @@ class ReduceLROnPlateau(LRScheduler):
         return metric < self.best - margin if self.mode == "min" else metric > self.best + margin
 
 
-# `optim` is one file, and `from minigrad.optim.lr_scheduler import StepLR` must find this one all the same.
+# `from minigrad.optim.lr_scheduler import StepLR` must find this file, too.
 optim.lr_scheduler = sys.modules["minigrad.optim.lr_scheduler"] = sys.modules[__name__]

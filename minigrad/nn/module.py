@@ -1,5 +1,8 @@
 """Module: a tree of parameters. What a module holds is what its attributes hold; no other list is kept."""
 
+from collections import namedtuple
+
+from minigrad import create
 from minigrad.autograd import array_of
 from minigrad.backend import as_array
 from minigrad.backend.device import move
@@ -43,6 +46,7 @@ class Module:
     training = True
     _buffers = ()  # the names of the attributes that are state without a gradient
     _transient = ()  # those among them that state_dict leaves out
+    _dispensable = ()  # those that a loaded state may lack, as PyTorch's older ones do
     _hooks = None  # a `Hooks` from the first registration on
     hooked = 0  # how often a hook was registered, on any module
 
@@ -157,25 +161,25 @@ class Module:
         """The modules directly in this one, each once."""
         return (module for _, module in Module.named_children(self))
 
-    def named_modules(self, prefix=""):
-        """(dotted name, module) of this module and all below, each once."""
-        return iter(_tree(self, prefix))
+    def named_modules(self, memo=None, prefix="", remove_duplicate=True):
+        """(dotted name, module) of this module and all below, each once; without those in the set `memo`."""
+        return iter(_tree(self, prefix, (memo if memo is not None else set()) if remove_duplicate else ()))
 
     def modules(self):
         """This module and all below, each once."""
         return (module for _, module in _tree(self))
 
-    def named_parameters(self, prefix="", recurse=True):
+    def named_parameters(self, prefix="", recurse=True, remove_duplicate=True):
         """(dotted name, parameter) of all parameters, each once."""
-        return iter(_tensors(self, _is_parameter, prefix, recurse))
+        return iter(_tensors(self, _is_parameter, prefix, recurse, remove_duplicate))
 
     def parameters(self, recurse=True):
         """All parameters, each once."""
         return (parameter for _, parameter in _tensors(self, _is_parameter, "", recurse))
 
-    def named_buffers(self, prefix="", recurse=True):
+    def named_buffers(self, prefix="", recurse=True, remove_duplicate=True):
         """(dotted name, tensor) of all buffers, each once."""
-        return iter(_tensors(self, _is_buffer, prefix, recurse))
+        return iter(_tensors(self, _is_buffer, prefix, recurse, remove_duplicate))
 
     def buffers(self, recurse=True):
         """All buffers, each once."""
@@ -199,32 +203,43 @@ class Module:
         module = Module.get_submodule(self, path)
         return _part(module, name if name in module._buffers else "", Tensor, "buffer", target)
 
-    def state_dict(self):
-        """{dotted name: tensor} of the parameters and buffers, sharing their memory."""
-        return {name: tensor.detach() for name, tensor in _tensors(self, _is_state, once=False)}
+    def state_dict(self, *, prefix="", keep_vars=False):
+        """{dotted name: tensor} of the parameters and buffers, sharing their memory; with keep_vars they themselves."""
+        return {prefix + name: tensor if keep_vars else tensor.detach()
+                for name, tensor in _tensors(self, _is_state, once=False)}
 
-    def load_state_dict(self, state_dict, strict=True):
+    def load_state_dict(self, state_dict, strict=True, assign=False):
         """Copy the values of `state_dict` (tensors or arrays) into the parameters and buffers of the same names.
 
         All names and shapes are checked before anything is copied. With strict=False names on one side only are left
-        out. Returns (missing, unexpected) names; RuntimeError lists what does not fit.
+        out. With assign the parameters and buffers take the given memory and dtype instead of a copy. Returns
+        (missing_keys, unexpected_keys), by these names; RuntimeError lists what does not fit.
         """
-        own = Module.state_dict(self)
-        missing = [name for name in own if name not in state_dict]
+        if not hasattr(state_dict, "keys"):
+            raise TypeError(f"load_state_dict: got a {type(state_dict).__name__}; give a dict, such as load(path) or "
+                            "model.state_dict() returns")
+        own = dict(_tensors(self, _is_state, once=False))
+        late = {f"{path}.{name}" if path else name for path, module in _tree(self, seen=())
+                for name in module._dispensable}
+        missing = [name for name in own if name not in state_dict and name not in late]
         unexpected = [name for name in state_dict if name not in own]
-        shapes = [f"{name}: {tuple(state_dict[name].shape)} for {own[name].shape}" for name in own
-                  if name in state_dict and tuple(state_dict[name].shape) != own[name].shape]
+        given = {name: state_dict[name] for name in own if name in state_dict}
+        other = [f"{name} is a {type(value).__name__}" for name, value in given.items() if not hasattr(value, "shape")]
+        shapes = [f"{name}: {tuple(value.shape)} for {own[name].shape}" for name, value in given.items()
+                  if tuple(getattr(value, "shape", own[name].shape)) != own[name].shape]
         problems = [f"{what}: {', '.join(names)}" for what, names in
                     (("missing", missing if strict else ()), ("unexpected", unexpected if strict else ()),
-                     ("wrong shape", shapes)) if names]
+                     ("wrong shape", shapes), ("no tensor", other)) if names]
         if problems:
             raise RuntimeError(f"load_state_dict: {type(self).__name__} does not fit: {'; '.join(problems)}; build the "
                                "same network" + (", or pass strict=False" if missing or unexpected else ""))
-        for name, tensor in own.items():
-            if name in state_dict:
-                value = array_of(state_dict[name])
-                tensor.copy_(value if isinstance(value, type(tensor.array)) else move(value, tensor.device))
-        return missing, unexpected
+        for name, value in given.items():
+            array, tensor = array_of(value), own[name]
+            if assign:
+                tensor.array = create.as_tensor(value).array
+            else:
+                tensor.detach().copy_(array if isinstance(array, type(tensor.array)) else move(array, tensor.device))
+        return IncompatibleKeys(missing, unexpected)
 
     def train(self, mode=True):
         """Training behaviour (dropout, batch statistics) on, or off, here and below; returns the module."""
@@ -295,6 +310,15 @@ class Module:
         return f"{type(self).__name__}({inner})"
 
 
+class IncompatibleKeys(namedtuple("IncompatibleKeys", ("missing_keys", "unexpected_keys"))):
+    """What `load_state_dict` returns: the names that only the module has, and those that only the state has."""
+
+    __slots__ = ()
+
+    def __repr__(self):
+        return super().__repr__() if any(self) else "<All keys matched successfully>"
+
+
 def forget_grad(parameter, set_to_none=True):
     """Drop the parameter's gradient, or write zeros into it."""
     if set_to_none or parameter.grad is None:
@@ -335,7 +359,7 @@ def _tensors(root, wanted, prefix="", recurse=True, once=True):
     """(dotted name, tensor) of the attributes, at or below `root`, of which wanted(module, name, value) holds."""
     found, seen = [], set()
     for path, module in _tree(root, prefix, None if once else ()) if recurse else [(prefix, root)]:
-        for name, value in vars(module).items():
+        for name, value in sorted(vars(module).items(), key=lambda item: item[0] in module._buffers):  # they come last
             if isinstance(value, Tensor) and wanted(module, name, value) and not (once and value in seen):
                 seen.add(value)
                 found.append((f"{path}.{name}" if path else name, value))

@@ -34,8 +34,8 @@ class Sigmoid(Op):
         if x.dtype.kind in "biu":
             x = floating(x)
         xp, backend = array_module(x), backend_of(x)
-        y = -x if x.size <= SHORT else xp.negative(x, xp.empty_like(x))
-        xp.exp(y, y)  # e**-x = inf gives the right 0
+        y = xp.empty_like(x)
+        xp.exp(xp.negative(x, y), y)  # e**-x = inf gives the right 0
         y += backend.number(1, y.dtype)
         return xp.reciprocal(y, y)
 

@@ -51,8 +51,10 @@ class CopyTo(Op):
 
 
 def cast(x, dtype):
-    """x in `dtype`; x itself if it has that dtype already."""
-    return x if x.dtype == dtype else Cast(dtype)(x)
+    """x in `dtype`; x itself if it has that dtype already. Integers and bools are steps of x and carry no graph."""
+    if x.dtype == dtype:
+        return x
+    return Cast(dtype)(x.detach() if isinstance(x, Handle) and dtype.kind != "f" else x)
 
 
 class Conversions(Handle):
@@ -183,7 +185,11 @@ class Conversions(Handle):
     def __int__(self):
         return _INT(self.item())
 
-    __index__ = __int__
+    def __index__(self):
+        if self.array.dtype.kind == "f":
+            raise TypeError(f"index: the tensor is {self.array.dtype}, {self.tolist()!r:.40}, no integer; "
+                            "call .long() on it")
+        return _INT(self.item())
 
     def __bool__(self):
         if self.array.size != 1:

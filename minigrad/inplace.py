@@ -1,11 +1,28 @@
-"""In-place changes: allowed on tensors that carry no graph, declared to the graphs that still need the old values."""
+"""In-place changes: allowed where no graph is recorded, declared to the graphs that still need the old values."""
+
+import operator
 
 from minigrad import random
 from minigrad.backend import array_module
-from minigrad.graph import Handle, Op
+from minigrad.graph import Handle, Leaf
 from minigrad.modes import mode
-from minigrad.ops.index import _along, _checked_along, plain_index
+from minigrad.ops.index import put
 from minigrad.writes import touch
+
+
+def _operator(operate):
+    """The in-place form of a binary operator: writes where no graph is involved, else makes a new tensor."""
+    name = f"__i{operate.__name__.strip('_')}__"
+
+    def change(self, other):
+        if not mode.grad or self.node is None and getattr(other, "node", None) is None:
+            return self._become(name, operate(self.detach(), _constant(name, other)))
+        if isinstance(self.node, Leaf):
+            self._writable(name)
+        return operate(self, other)
+
+    change.__name__, change.__qualname__ = name, f"InPlace.{name}"
+    return change
 
 
 class InPlace(Handle):
@@ -14,24 +31,23 @@ class InPlace(Handle):
     __slots__ = ()
 
     def _writable(self, name):
-        """The array, declared as about to change; RuntimeError where a graph hangs on it."""
-        if self.node is not None and (mode.grad or isinstance(self.node, Op)):
+        """The array, declared as about to change; RuntimeError where a graph that hangs on it would have to know."""
+        if self.node is not None and mode.grad:
+            if isinstance(self.node, Leaf):
+                raise RuntimeError(f"{name}: a leaf Variable that requires grad is being used in an in-place operation "
+                                   f"(shape {self.array.shape}); change it inside `with no_grad():`")
             raise RuntimeError(f"{name}: this tensor of shape {self.array.shape} carries a graph, which an in-place "
-                               "change would falsify; build a new tensor (where, cat, stack), change a "
-                               ".detach().clone(), or, "
-                               "for a parameter, change it inside `with no_grad():`")
+                               "change would falsify; build a new tensor (where, cat, stack), or change a "
+                               ".detach().clone()")
         touch(self.array)
         return self.array
 
     def _assign(self, name, index, value):
         array = self._writable(name)
-        if isinstance(value, Handle):
-            if value.node is not None and mode.grad:
-                raise RuntimeError(f"{name}: the value carries a graph, which an assignment would cut; assign "
-                                   "value.detach(), or build the result with where, cat or stack")
-            value = value.array
+        value = _constant(name, value)
+        value = value.array if isinstance(value, Handle) else value
         try:
-            array[index] = value
+            put(array, index, value)
         except (ValueError, IndexError, TypeError) as error:
             raise type(error)(f"{name}: {error}; the tensor is {array.dtype}{array.shape}, the value "
                               f"{getattr(value, 'dtype', type(value).__name__)}{getattr(value, 'shape', '')}; fix: "
@@ -39,13 +55,17 @@ class InPlace(Handle):
         return self
 
     def _become(self, name, result):
-        if result.dtype.kind == "f" != self.array.dtype.kind:
+        if _KINDS[result.dtype.kind] > _KINDS[self.array.dtype.kind]:
             raise TypeError(f"{name}: the result is {result.dtype}, which a tensor of {self.array.dtype} cannot hold; "
-                            "use .float() first")
+                            f"make it one of {result.dtype} first, with .to()")
         return self._assign(name, ..., result)
 
+    __iadd__, __isub__, __imul__ = map(_operator, (operator.add, operator.sub, operator.mul))
+    __itruediv__, __ifloordiv__, __imod__ = map(_operator, (operator.truediv, operator.floordiv, operator.mod))
+    __ipow__, __iand__, __ior__, __ixor__ = map(_operator, (operator.pow, operator.and_, operator.or_, operator.xor))
+
     def __setitem__(self, index, value):
-        self._assign("setitem", plain_index(index), value)
+        self._assign("setitem", index, value)
 
     def fill_(self, value):
         """Every element = value."""
@@ -61,37 +81,28 @@ class InPlace(Handle):
 
     def add_(self, other, alpha=1):
         """self + alpha * other."""
-        return self._become("add_", self.detach() + _plain(other) * alpha)
+        return self._become("add_", self.detach() + _constant("add_", other) * alpha)
 
     def sub_(self, other, alpha=1):
         """self - alpha * other."""
-        return self._become("sub_", self.detach() - _plain(other) * alpha)
+        return self._become("sub_", self.detach() - _constant("sub_", other) * alpha)
 
     def mul_(self, other):
         """self * other."""
-        return self._become("mul_", self.detach() * _plain(other))
+        return self._become("mul_", self.detach() * _constant("mul_", other))
 
     def div_(self, other):
         """self / other."""
-        return self._become("div_", self.detach() / _plain(other))
+        return self._become("div_", self.detach() / _constant("div_", other))
 
     def lerp_(self, end, weight):
         """self + weight * (end - self): the step of a moving average."""
-        return self._become("lerp_", self.detach() + (_plain(end) - self.detach()) * weight)
+        gap = _constant("lerp_", end) - self.detach()
+        return self._become("lerp_", self.detach() + gap * _constant("lerp_", weight))
 
     def clamp_(self, min=None, max=None):
         """Between min and max."""
         return self._assign("clamp_", ..., self.detach().clamp(min, max))
-
-    def masked_fill_(self, mask, value):
-        """`value` where the bool tensor `mask`, broadcast, holds."""
-        mask = array_module(self.array).broadcast_to(plain_index(mask), self.array.shape)
-        return self._assign("masked_fill_", mask, value)
-
-    def scatter_(self, dim, index, value):
-        """Along `dim`, self[..., index[..., i, ...], ...] = value, a number or a tensor of index's shape."""
-        dim, index = _checked_along("scatter_", self, dim, index)
-        return self._assign("scatter_", _along(index, dim), value)
 
     def normal_(self, mean=0.0, std=1.0):
         """Draws of N(mean, std**2)."""
@@ -106,5 +117,14 @@ class InPlace(Handle):
         return self._assign("bernoulli_", ..., array_module(self.array).less(random.uniform(self.array, 0, 1), p))
 
 
-def _plain(value):
-    return value.detach() if isinstance(value, Handle) else value
+_KINDS = {"b": 0, "u": 1, "i": 1, "f": 2}  # what can hold what
+
+
+def _constant(name, value):
+    """The value without its graph, which must not be recorded: the change would cut it."""
+    if not isinstance(value, Handle):
+        return value
+    if value.node is not None and mode.grad:
+        raise RuntimeError(f"{name}: the value carries a graph, which a change in place would cut; give its detach(), "
+                           "or build the result with +, where, cat or stack")
+    return value.detach()

@@ -26,9 +26,14 @@ def for_pieces(part, operations, *arrays):
     part(*arrays)
 
 
-def unwarned(function, *arrays):
-    """function(*arrays): CuPy does not warn."""
-    return function(*arrays)
+def dot(x, y):
+    """x.dot(y) of vectors or matrices."""
+    return x.dot(y)
+
+
+def matmul(x, y):
+    """x @ y; of two matrices as .dot, which copies nothing."""
+    return x.dot(y) if x.ndim == 2 == y.ndim else x @ y
 
 
 def channels_last(shape, dtype):
@@ -79,6 +84,11 @@ def scatter_add(out, index, values):
         sums = out.astype("int64").view("uint64")
         cupyx.scatter_add(sums, index, values.astype("int64").view("uint64"))
         out[...] = sums.view("int64")
+
+
+def address(array):
+    """Where in memory the first element lies, a number."""
+    return array.data.ptr
 
 
 def to_host(array):

@@ -2,16 +2,17 @@
 
 import contextvars
 import functools
-import threading
 
 import numpy
 
-from minigrad.backend import compiled
-from minigrad.backend.threads import LEAST, for_blocks, for_pieces, sum_blocks  # noqa: F401 (part of the list)
+from minigrad.backend import compiled, threads
+
+dot, matmul, one_blas_thread = threads.dot, threads.matmul, threads.one_blas_thread  # they are parts of the list
+for_blocks, for_pieces, sum_blocks, LEAST = threads.for_blocks, threads.for_pieces, threads.sum_blocks, threads.LEAST
 
 NAME = "cpu"
 CACHE_LINE = 64  # bytes
-VECTOR = 1 << 14  # values: of longer vectors the BLAS's sums are less exact than NumPy's, which go by pairs
+VECTOR = 10_000  # values: of longer vectors the BLAS's sums are less exact than NumPy's, and made on several threads
 LARGE = 1 << 20  # elements: beyond the cache the BLAS takes two to four times as long for an outer product as `*`
 
 
@@ -36,21 +37,31 @@ def _keep_freed_memory():
 _keep_freed_memory()
 
 
-class _Unwarned(threading.local):
-    """A context for each thread in which NumPy gives no warnings: its settings for that are a context variable."""
+_loud = contextvars.copy_context()  # NumPy keeps what it warns of in a context variable
+_silent = contextvars.copy_context()
+_silent.run(numpy.seterr, all="ignore")
+_variable = next((variable for variable in _silent if _silent[variable] is not _loud.get(variable)), None)
 
-    def __init__(self):
-        context = contextvars.copy_context()
-        context.run(numpy.seterr, all="ignore")
-        self.run = context.run
+quiet = _silent.copy
+"""quiet().run(function, *arrays) calls it without NumPy's warnings, where numpy.errstate takes twenty times as long.
+
+The infinities and NaNs of an op are its result, as in PyTorch; whoever hunts one asks for anomaly mode.
+"""
 
 
-_unwarned = _Unwarned()
+class Unwarned:
+    """`with Unwarned():` the same for a block, in which other context variables stay as they are."""
+
+    def __enter__(self):
+        self.before = _variable.set(_silent[_variable])
+
+    def __exit__(self, *exc):
+        _variable.reset(self.before)
 
 
-def unwarned(function, *arrays):
-    """function(*arrays), a NumPy function whose infinities are right; numpy.errstate takes a microsecond longer."""
-    return _unwarned.run(function, *arrays)
+if _variable is None:  # an older NumPy, which keeps it elsewhere
+    def Unwarned():
+        return numpy.errstate(all="ignore")
 
 
 class _Given(threading.local):
@@ -131,18 +142,25 @@ def number(value, dtype):
 def outer(x, y):
     """Each element of the vector x times the vector y: (len(x), len(y))."""
     size = x.size * y.size
+    if size < threads.EARLY:
+        return x.reshape(-1, 1).dot(y.reshape(1, -1))
     if size >= LEAST and x.dtype == y.dtype:
         out = numpy.empty((x.size, y.size), x.dtype)
         compute = loop(compiled.outer, out)
         if compute:
             compute(x, y, out)
             return out
-    return x.reshape(-1, 1) * y if size > LARGE else x.reshape(-1, 1).dot(y.reshape(1, -1))
+    return x.reshape(-1, 1) * y if size > LARGE else dot(x.reshape(-1, 1), y.reshape(1, -1))
 
 
 def scatter_add(out, index, values):
     """out[index] += values, adding repeatedly where `index` repeats."""
     numpy.add.at(out, index, values)
+
+
+def address(array):
+    """Where in memory the first element lies, a number."""
+    return array.__array_interface__["data"][0]
 
 
 def to_host(array):
@@ -152,7 +170,8 @@ def to_host(array):
 
 def einsum(spec, *operands):
     """numpy.einsum along the contraction order that `optimize` finds, which turns most of it into GEMMs."""
-    return numpy.einsum(spec, *operands, optimize=len(operands) > 1)
+    with one_blas_thread:
+        return numpy.einsum(spec, *operands, optimize=len(operands) > 1)
 
 
 def synchronize():

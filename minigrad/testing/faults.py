@@ -16,7 +16,7 @@ import minigrad
 from minigrad import convert, graph, modes, nn, optim
 from minigrad.nn import functional
 from minigrad.nn import module as modules
-from minigrad.ops import activation, conv, elementwise, index, linalg, loss, pool, reduce, select, shape
+from minigrad.ops import activation, conv, elementwise, index, linalg, loss, pool, reduce, select, shape, trigonometry
 from minigrad.ops.activation import array_of
 from minigrad.ops.broadcast import unbroadcast
 from minigrad.ops.norm import Normalize, batch_norm
@@ -139,8 +139,8 @@ wrong("sqrt-half", "sqrt x lacks the factor 1/2", elementwise.Sqrt, changed(elem
 wrong("sqrt-constant", "the second derivative takes sqrt x for a constant", elementwise.Sqrt,
       lambda self, g, y: (0.5 * g / array_of(y),))
 wrong("abs-sign", "|x| has slope 1 everywhere", elementwise.Abs, lambda self, g: (g * abs(self.sign),))
-wrong("sin-sign", "sin x has slope -cos x", elementwise.Sin, changed(elementwise.Sin, lambda r, *_: -r))
-wrong("cos-sign", "cos x has slope sin x", elementwise.Cos, changed(elementwise.Cos, lambda r, *_: -r))
+wrong("sin-sign", "sin x has slope -cos x", trigonometry.Sin, changed(trigonometry.Sin, lambda r, *_: -r))
+wrong("cos-sign", "cos x has slope sin x", trigonometry.Cos, changed(trigonometry.Cos, lambda r, *_: -r))
 
 # Choosing.
 
@@ -378,14 +378,14 @@ wrong(
 wrong("graph-untied", "the second derivative takes everything that an op kept for a constant", graph,
       lambda node, slot, array: array, "_tie", "case Mul")
 wrong("writes-unseen", "an input changed after the forward pass is used as it is now", graph,
-      lambda node: None, "_check_unwritten", "case Mul")
+      lambda node: None, "check_unwritten", "case Mul")
 wrong("no-grad-records", "no_grad records a graph all the same", modes.no_grad, True, "value", "switches")
 wrong("detach-attached", "detach returns the tensor itself", minigrad.Tensor, lambda self: self, "detach", "switches")
 wrong("clone-shares", "clone shares the memory of its source", convert.Clone, lambda self, x: x, "forward", "switches")
 wrong(
     "zero-grad-forgets",
     "zero_grad leaves the gradients",
-    optim,
+    optim.optimizer,
     lambda p, set_to_none=True: None,
     "forget_grad",
     "zero_grad",

@@ -2,6 +2,7 @@
 
 import contextvars
 import functools
+import threading
 
 import numpy
 

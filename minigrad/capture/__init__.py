@@ -167,9 +167,11 @@ class Captured:
                                "container": lambda: f"len({text}) == {x}", "key": lambda: f"{x!r} in {text}",  # noqa: B023
                                "value": lambda: f"{text} == {r.bind(x, 'value')}"}[kind]())  # noqa: B023
         for slot in self._guards:
-            test = "==" if isinstance(slot.value, (int, float, str)) and not isinstance(slot.value, bool) else "is"
+            test = "==" if isinstance(slot.value, (int, float, str, tuple)) and not isinstance(slot.value, bool) else "is"
             conditions.append(f"{slot.text(r)} {test} {text_of(slot.value)}")
         conditions += [f"{slot.text(r)}.array is {r.bind(array, 'carried')}" for slot, array in recording.carried]
+        for optimiser in recording.watched:
+            conditions.append(f"len({r.bind(optimiser, 'optimiser')}.param_groups) == {len(optimiser.param_groups)}")
         for tensor, array, name in recording.used():
             name = r.bind(tensor, name)
             conditions += [f"{name}.array is {r.bind(array, f'{name}_array')}",

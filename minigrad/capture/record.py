@@ -131,8 +131,8 @@ class Number:
         return Number(-self.value, f"(-{self.text})")
 
     def __add__(self, other):
-        if type(other) is int and type(self.value) is int:  # a count
-            base, more = self.count[0], self.count[1] + other
+        if type(other) in (int, bool) and type(self.value) is int:  # a count
+            base, more = self.count[0], self.count[1] + int(other)
             return Number(self.value + other, f"({base} + {more})", (base, more))
         return self.operation(operator.add, "+", other)
 
@@ -159,6 +159,20 @@ for _name, _sign in (("add", "+"), ("sub", "-"), ("mul", "*"), ("truediv", "/"),
         other, text_of(other)).operation(f, s, self) if isinstance(other, (int, float)) else NotImplemented)
 for _name, _sign in (("lt", "<"), ("le", "<="), ("gt", ">"), ("ge", ">="), ("eq", "=="), ("ne", "!=")):
     setattr(Number, f"__{_name}__", lambda self, other, f=getattr(operator, _name), s=_sign: self.compare(f, s, other))
+
+
+def tracked(function, name):
+    """function(x), a Number of a Number."""
+    return lambda x, *rest: function(x, *rest) if not isinstance(x, Number) else Number(
+        function(x.value, *map(plain, rest)), f"{name}({', '.join(map(text_of, (x, *rest)))})")
+
+
+class TrackedMath:
+    """The module math, whose functions of Numbers are Numbers."""
+
+    def __getattr__(self, name):
+        thing = getattr(math, name)
+        return tracked(thing, f"math.{name}") if callable(thing) else thing
 
 
 def text_of(x):

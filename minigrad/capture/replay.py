@@ -5,6 +5,7 @@ draws; after it the counters, the writes that a pending `backward()` must know o
 generated function, of which `print(captured.plan)` shows the text.
 """
 
+import math
 import time
 
 import numpy
@@ -84,7 +85,7 @@ class Plan:
 
     def compile(self, result):
         """The Python function around the plan, and its text."""
-        r, names = self.recorder, {"MISS": MISS, "run": self.run, "wrap": Op.wrap, "touch": touch, "np": numpy,
+        r, names = self.recorder, {"MISS": MISS, "run": self.run, "wrap": Op.wrap, "touch": touch, "np": numpy, "math": math,
                                    "generator": random.generator, "refuse": self.refuse_input, "wrong": self.refuse_way}
         lines = ["def replay(args, kwargs):", *unless(self.conditions)]
         lines += [f"    {name} = {text}" for name, text in r.prologue.items()]
@@ -111,9 +112,11 @@ class Plan:
         if counts:
             lines.append("    {} = {}".format(*map(", ".join, zip(*counts))))
         seen = {id(owner(array)) for _, array in self.recording.tensors}
-        for i, buffer in enumerate(b for b in self.written if id(b.array) in seen):
-            names[f"memory_{i}"] = buffer.array
-            lines.append(f"    touch(memory_{i})")
+        for i, (number, first, last) in enumerate(self.stretches()):
+            buffer = r.buffers[number]
+            if id(buffer.array) in seen:
+                names[f"memory_{i}"], start = buffer.array, self.memory.address[number]
+                lines.append(f"    touch(memory_{i}, ({start + first}, {start + last}))")
         views = iter(enumerate(self.results))
 
         def returned(x):
@@ -127,6 +130,17 @@ class Plan:
         names.update({type(x).__name__: type(x) for x in (result,) if hasattr(x, "_fields")}, **r.bound)
         exec("\n".join(lines), names)
         return names["replay"], "\n".join(lines)
+
+    def stretches(self):
+        """(buffer, first, last + 1) of the bytes from before the step that it writes, neighbours put together."""
+        written, found = {b.number for b in self.written}, []
+        for number, first, last in sorted({(v.buffer, *v.span) for step in self.steps for call in step.calls
+                                           for v in call.outs if v.buffer in written}):
+            if found and found[-1][0] == number and first <= found[-1][2]:
+                found[-1] = number, found[-1][1], max(last, found[-1][2])
+            else:
+                found.append((number, first, last))
+        return found
 
     def state(self):
         """A copy of all that a replay changes: the memory, and the numbers that it counts."""

@@ -13,19 +13,21 @@ from typing import NamedTuple
 
 import numpy
 
-from minigrad import optim, random
+from minigrad import lr_scheduler, optim, random
 from minigrad.backend import owner
 from minigrad.capture import kernels
-from minigrad.capture.record import Number, Recorder, Refused, at_work, here, plain, recorder, text_of
+from minigrad.capture.record import Number, Recorder, Refused, TrackedMath, at_work, here, plain, recorder, text_of, tracked
 from minigrad.capture.traced import Traced
 from minigrad.graph import Handle, Op
 from minigrad.modes import mode
 from minigrad.nn.module import Module
+from minigrad.optim import updates
 
 _LEAVES = (type, types.ModuleType, types.BuiltinFunctionType, numpy.ndarray, numpy.generic, numpy.random.Generator, str,
            bytes, int, float, type(None), Op)
 _LIBRARIES = tuple({os.path.dirname(os.path.dirname(os.path.abspath(__file__))), *map(
     sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib"))})  # whose functions are not the user's
+_COUNTING = updates, lr_scheduler  # the modules that compute with step counts and rates
 _SIMPLE = (bool, int, float, str, type(None))
 
 
@@ -140,6 +142,10 @@ class Reach:
             found.append(Slot(f"{self.names[id(module)]}.training", module, "training"))
             found += [Slot(f"{self.names[id(module)]}.{name}", vars(module), name) for name, value in vars(module).items()
                       if isinstance(value, float)]
+        for optimiser in self.things:
+            for i, group in enumerate(optimiser.param_groups if isinstance(optimiser, optim.Optimizer) else ()):
+                found += [Slot(f"{self.names[id(optimiser)]}_group{i}[{key!r}]", group, key)
+                          for key, value in group.items() if isinstance(value, (bool, str, tuple, type(None)))]
         return [*found, Slot("grad mode.grad", mode, "grad")]
 
 
@@ -180,9 +186,11 @@ class Recording:
             if x.grad is not None:
                 self.before("gradient", f"the gradient of {names.get(id(x), 'a tensor')}", x.grad.array)
         for optimiser in [x for x in gathered if isinstance(x, optim.Optimizer)]:
-            name = names.get(id(optimiser), type(optimiser).__name__)
-            for i, flat in enumerate(flat for flats in optimiser._flats for flat in flats):
+            name, layouts = names.get(id(optimiser), type(optimiser).__name__), optimiser._layouts.values()
+            for i, flat in enumerate(flat for layout in layouts for flat in layout.flats):
                 self.swap(flat, f"{name}.{i}" if i else name)
+            for layout in layouts:
+                self.put(layout, "arrays", self.swapped(layout.arrays, name))
             self.watch(optimiser, name)
         for x in self.reach.things:
             if isinstance(x, numpy.ndarray):
@@ -197,15 +205,17 @@ class Recording:
         for slot in self.counted:
             slot.put(Number(slot.value, slot.text(self.recorder)))
         for place, name, replacement in ((Op, "wrap", staticmethod(_wrapping(Op.wrap))), (random, "draw", _draw),
-                                         (random, "generator", _generator), *kernels.replacements()):
-            self.put(place, name, replacement, vars(place)[name])
+                                         (random, "generator", _generator), *kernels.replacements(),
+                                         *((module, "float", tracked(float, "float")) for module in _COUNTING),
+                                         *((module, "math", TrackedMath()) for module in _COUNTING)):
+            self.put(place, name, replacement)
 
     def __exit__(self, *exc):
         self.counts = [(slot, slot.value) for slot in self.counted]
         for slot, value in self.counts:
             slot.put(plain(value))
         for place, name, value in reversed(self.undo):
-            setattr(place, name, value)
+            delattr(place, name) if value is Ellipsis else setattr(place, name, value)
         for optimiser in self.watched:
             del optimiser.numbers
         Recorder.active = self.reach = None
@@ -213,9 +223,10 @@ class Recording:
 
     watched = ()
 
-    def put(self, place, name, value, before=None):
-        """Set an attribute until the end of the recording."""
-        self.undo.append((place, name, getattr(place, name) if before is None else before))
+    def put(self, place, name, value):
+        """Set an attribute until the end of the recording; as it stands in the class, not as an instance sees it."""
+        own = vars(place) if hasattr(place, "__dict__") else {}
+        self.undo.append((place, name, own[name] if name in own else getattr(place, name, ...)))
         setattr(place, name, value)
 
     def before(self, kind, name, array):
@@ -272,7 +283,8 @@ class Recording:
             text = f"{{**{text}, {', '.join(f'{k!r}: {v}' for k, v in other.items())}}}" if other else text
             filled = f"{r.bind(optimiser, name)}_numbers_{len(r.prologue)}"
             r.prologue[filled] = f"{r.bind(optimiser, name)}.numbers({text}, {text_of(step)})"
-            return tuple(Number(value, f"{filled}[{i}]") for i, value in enumerate(values))
+            r.expected += [f"({filled}[{i}] is None) is {value is None}" for i, value in enumerate(values)]
+            return tuple(value if value is None else Number(value, f"{filled}[{i}]") for i, value in enumerate(values))
 
         optimiser.numbers = numbers
         self.watched = (*self.watched, optimiser)

@@ -9,6 +9,7 @@ module `numpy` does, `Differences` where `minigrad.backend.numpy` does.
 import operator
 
 import numpy
+from numpy.lib.stride_tricks import as_strided
 
 from minigrad.backend import numpy as cpu
 from minigrad.backend import owner
@@ -324,17 +325,27 @@ class Differences:
 
     for_blocks = staticmethod(lambda part, count, *sizes: part(slice(0, count)))
     sum_blocks = for_blocks
-    for_pieces = staticmethod(lambda part, operations, *arrays: part(*arrays))
-    loop = staticmethod(lambda function, like: None)
-    strided = staticmethod(lambda x, shape, strides: seen(x, numpy.lib.stride_tricks.as_strided(x.value, shape, strides)))
+    for_pieces = staticmethod(lambda part, operations, *arrays, **loop: part(*arrays))
+    loop = shared_loop = staticmethod(lambda function, like: None)
+    strided = staticmethod(lambda x, shape, strides: seen(x, as_strided(x.value, shape, strides)))
     channels_last = staticmethod(lambda shape, dtype: Traced(recorder().made(cpu.channels_last(shape, dtype))))
+    address = staticmethod(lambda x: cpu.address(x.value))
+    matmul = staticmethod(lambda x, y: product("matmul", x, y))
+
+    @staticmethod
+    def dot(x, y):
+        """A product; a long one is the backend's, which splits it over threads."""
+        work = x.size * (y.shape[1] if y.ndim == 2 else 1)
+        long = cpu.threads._threads.count > 1 and work >= cpu.threads.LATER and not x.ndim == y.ndim == 1
+        return call(cpu.dot, x, y) if long else product("dot", x, y)
 
     @staticmethod
     def outer(x, y):
-        """As in the backend: by a loop or `*`, or by the BLAS, which adds the product to 0 and so has no -0."""
+        """A product by element, or, where the backend takes the BLAS, that added to 0, which leaves no -0."""
         result = x.reshape(-1, 1) * y
-        plainly = result.size > cpu.LARGE or cpu.loop(cpu.compiled.outer, result.value) is not None
-        return result if plainly or result.dtype.kind != "f" else result + result.dtype.type(0)
+        minus = [numpy.full(n, value, x.dtype) for n, value in ((x.size, -0.0), (y.size, 1.0))]
+        signs = result.dtype.kind != "f" or numpy.signbit(cpu.outer(*minus)).all()
+        return result if signs else result + result.dtype.type(0)
 
     def __getattr__(self, name):
         return getattr(cpu, name)

@@ -70,15 +70,13 @@ class LeakyRelu(Op):
         slope = backend.number(self.slope, y.dtype)
         if y.size <= SHORT:
             return xp.maximum(x, xp.multiply(x, slope, out=y), out=y)
-        loop = backend.loop(loops.leaky, x)
+        loop = backend.shared_loop(loops.leaky, x)
 
         def part(y, x):
-            if loop and x.ndim == 1:
-                return loop(x, x.dtype.type(self.slope), y)
             xp.multiply(x, slope, out=y)
             xp.maximum(x, y, out=y)
 
-        backend.for_pieces(part, 2, y, x)
+        backend.for_pieces(part, 2, y, x, loop=loop, numbers=(x.dtype.type(self.slope),))
         return y
 
     def backward(self, g, y=None):
@@ -87,14 +85,12 @@ class LeakyRelu(Op):
         if isinstance(g, Handle) or g.size <= SHORT:
             return g * slopes(array_of(y), self.slope),
         xp, backend = array_module(g), backend_of(g)
-        out, loop = xp.empty_like(g), backend.loop(loops.leaky_slope, g)
+        out, loop = xp.empty_like(g), backend.shared_loop(loops.leaky_slope, g) if g.dtype == y.dtype else None
 
         def part(out, g, y):
-            if loop and g.ndim == 1 and g.dtype == y.dtype:
-                return loop(g, y, g.dtype.type(self.slope), out)
             xp.multiply(g, slopes(y, self.slope), out=out)
 
-        backend.for_pieces(part, 4, out, g, y)
+        backend.for_pieces(part, 4, out, g, y, loop=loop, numbers=(g.dtype.type(self.slope),))
         return out,
 
 

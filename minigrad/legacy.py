@@ -22,15 +22,15 @@ __all__ = ["BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTenso
            "detach", "divide", "dtype", "e", "empty_like", "finfo", "fix", "ger", "greater", "greater_equal", "iinfo",
            "inf", "inference_mode", "int16", "int8", "is_floating_point", "is_tensor", "less", "less_equal", "load",
            "moveaxis", "multiply", "nan", "negative", "normal", "not_equal", "numel", "pi", "promote_types",
-           "row_stack", "save", "scalar_tensor", "select", "set_default_tensor_type", "subtract", "swapaxes",
-           "swapdims", "true_divide"]
+           "row_stack", "save", "scalar_tensor", "select", "set_default_tensor_type", "subtract", "swapdims",
+           "true_divide"]
 
 Size, dtype = tuple, numpy.dtype  # what shapes and dtypes are instances of
 int8, int16 = numpy.dtype("int8"), numpy.dtype("int16")
 finfo, iinfo, asarray, fix = numpy.finfo, numpy.iinfo, create.as_tensor, ops.trunc
 clip, concat, concatenate, ger = ops.clamp, ops.cat, ops.cat, ops.outer
 subtract, multiply, divide, true_divide = ops.sub, ops.mul, ops.div, ops.div
-negative, absolute, moveaxis, swapaxes, swapdims = ops.neg, ops.abs, ops.movedim, ops.transpose, ops.transpose
+negative, absolute, moveaxis, swapdims = ops.neg, ops.abs, ops.movedim, ops.transpose
 arcsin, arccos, arctan, arctan2 = ops.asin, ops.acos, ops.atan, ops.atan2
 arcsinh, arccosh, arctanh, row_stack = ops.asinh, ops.acosh, ops.atanh, ops.vstack
 select = with_words(_select, __name__)  # not in `ops`, where a module has this name

@@ -74,7 +74,7 @@ class Methods(Handle):
 
     reshape, view, flatten, ravel, unflatten = ops.reshape, ops.view, ops.flatten, ops.ravel, ops.unflatten
     squeeze, unsqueeze, transpose, permute, t = ops.squeeze, ops.unsqueeze, ops.transpose, ops.permute, ops.t
-    swapaxes, swapdims, movedim, moveaxis = ops.transpose, ops.transpose, ops.movedim, ops.movedim
+    swapaxes, swapdims, movedim, moveaxis = ops.swapaxes, ops.transpose, ops.movedim, ops.movedim
     expand, broadcast_to, repeat, tile = ops.expand, ops.broadcast_to, ops.repeat, ops.tile
     repeat_interleave, flip, fliplr, flipud = ops.repeat_interleave, ops.flip, ops.fliplr, ops.flipud
     roll, rot90, split, chunk, unbind = ops.roll, ops.rot90, ops.split, ops.chunk, ops.unbind

@@ -6,7 +6,7 @@ from minigrad.backend import array_module
 from minigrad.convert import Clone
 from minigrad.graph import Handle
 from minigrad.ops.checks import whole
-from minigrad.ops.index import index_select, integers
+from minigrad.ops.index import GetItem, index_select, integers
 from minigrad.ops.shape import (
     axes_of,
     axis_of,
@@ -21,6 +21,21 @@ from minigrad.ops.shape import (
     stack,
     transpose,
 )
+
+
+class Windows(GetItem):
+    """y = x[..., rows, ...] for windows at equal distances, as a view"""
+
+    def __init__(self, index, dim, step):
+        super().__init__(index)
+        self.dim, self.step = dim, step
+
+    def forward(self, x):
+        self.shape = x.shape
+        before, stride, (count, size) = self.dim, x.strides[self.dim], self.index[self.dim].shape
+        return array_module(x).lib.stride_tricks.as_strided(
+            x, (*x.shape[:before], count, size, *x.shape[before + 1:]),
+            (*x.strides[:before], self.step * stride, stride, *x.strides[before + 1:]))
 
 
 def movedim(x, source, destination):
@@ -205,7 +220,7 @@ def unfold(x, dim, size, step):
                          "step of 1 or more")
     xp = array_module(x.array if isinstance(x, Handle) else x)
     rows = step * xp.arange((n - size) // step + 1)[:, None] + xp.arange(size)
-    return movedim(x[(slice(None),) * dim + (rows,)], dim + 1, -1)
+    return movedim(Windows((slice(None),) * dim + (rows,), dim, step)(x), dim + 1, -1)
 
 
 def split_with_sizes(x, split_sizes, dim=0):

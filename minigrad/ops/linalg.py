@@ -95,6 +95,8 @@ class Einsum(Op):
 
     def forward(self, *xs):
         self.shapes = [x.shape for x in xs]
+        if len(xs) == 1 and xs[0].dtype.kind in "biu" and len(self.output) < len(self.inputs[0]):
+            xs = xs[0].astype("int64"),  # as `sum` has it
         return backend_of(xs[0]).einsum(f"{','.join(self.inputs)}->{self.output}", *xs)
 
     def backward(self, g, *xs):
@@ -136,21 +138,31 @@ def matmul(x, y):
     return z.reshape(shape[:-2] + shape[-2:-1] * (n > 1) + shape[-1:] * (m > 1))
 
 
-def _product(name, axes):
-    """matmul of inputs with so many axes; ValueError for any other."""
-    def apply(input, mat2):
-        if (len(input.shape), len(mat2.shape)) != axes:
-            raise ValueError(f"{name}: shapes {tuple(input.shape)} and {tuple(mat2.shape)}; give tensors of {axes[0]} "
-                             f"and {axes[1]} axes, or use matmul")
-        return matmul(input, mat2)
-
-    apply.__name__ = apply.__qualname__ = name
-    apply.__doc__ = f"`matmul` of tensors with {axes[0]} and {axes[1]} axes; ValueError for any others."
-    return apply
+def mm(input, mat2):
+    """The product of two matrices; ValueError for anything else, which is `matmul`'s."""
+    return _product("mm", input, mat2, 2, 2)
 
 
-mm, bmm = _product("mm", (2, 2)), _product("bmm", (3, 3))
-mv, dot = _product("mv", (2, 1)), _product("dot", (1, 1))
+def bmm(input, mat2):
+    """The products of two stacks of matrices; ValueError for anything else."""
+    return _product("bmm", input, mat2, 3, 3)
+
+
+def mv(input, vec):
+    """The product of a matrix and a vector; ValueError for anything else."""
+    return _product("mv", input, vec, 2, 1)
+
+
+def dot(input, tensor):
+    """The product of two vectors, a number; ValueError for anything else."""
+    return _product("dot", input, tensor, 1, 1)
+
+
+def _product(name, x, y, n, m):
+    if len(x.shape) != n or len(y.shape) != m:
+        raise ValueError(f"{name}: shapes {tuple(x.shape)} and {tuple(y.shape)}; give tensors of {n} and {m} axes, or "
+                         "use matmul")
+    return matmul(x, y)
 
 
 def outer(x, vec2):

@@ -10,7 +10,7 @@ from numpy import errstate
 from minigrad.backend import array_module, backend_of
 from minigrad.graph import Handle, Op
 from minigrad.ops.activation import array_of, sigmoid, softplus
-from minigrad.ops.checks import floating_only
+from minigrad.ops.checks import floating_only, whole
 from minigrad.ops.elementwise import log, log1p
 from minigrad.ops.half import in_single
 from minigrad.ops.index import gather
@@ -239,13 +239,17 @@ def _labels(name, x, target, weight, ignore_index):
     if labels.shape != x.shape[:axis] + x.shape[axis + 1:]:
         raise ValueError(f"{name}: the input has shape {tuple(x.shape)} and the target {labels.shape}; the target "
                          "has the input's shape without the class axis")
-    if weight is not None and tuple(weight.shape) != (classes,):
-        raise ValueError(f"{name}: the weight has shape {tuple(weight.shape)}; give one a class, ({classes},)")
-    counted = labels != ignore_index
+    _check_weight(name, weight, classes)
+    counted = labels != (ignore_index if type(ignore_index) is int else whole(name, "ignore_index", ignore_index))
     bad = counted & ((labels < 0) | (labels >= classes))
     if bad.any():
         raise IndexError(f"{name}: a target is {labels[bad].flat[0]}; classes go from 0 to {classes - 1}")
     return array_module(labels).where(counted, labels, 0), counted
+
+
+def _check_weight(name, weight, classes):
+    if weight is not None and tuple(weight.shape) != (classes,):
+        raise ValueError(f"{name}: the weight has shape {tuple(weight.shape)}; give one a class, ({classes},)")
 
 
 def _counted_rows(x, counted):
@@ -300,6 +304,7 @@ def cross_entropy(x, target, weight=None, size_average=None, ignore_index=-100, 
     if target.shape != x.shape:
         raise ValueError(f"cross_entropy: the logits have shape {tuple(x.shape)} and the probabilities "
                          f"{tuple(target.shape)}; give one probability a logit, or int64 classes")
+    _check_weight("cross_entropy", weight, classes)
     if label_smoothing:
         target = target * (1 - label_smoothing) + label_smoothing / classes
     logp = log_softmax(x, axis)

@@ -9,6 +9,7 @@ without the batch axis, those that end in 1d lines.
 import numpy
 
 from minigrad.backend import array_module
+from minigrad.convert import Clone
 from minigrad.graph import Handle, Op
 from minigrad.ops.checks import floating_only, whole
 from minigrad.ops.conv import Geometry, _pair, _single
@@ -277,8 +278,8 @@ def interpolate(x, size=None, scale_factor=None, mode="nearest", align_corners=N
                          f"{sources}; give one positive number an axis")
     ratios = [n / m if size is not None else 1 / f for n, m, f in zip(sources, sizes, given)]
     if axes == 1:
-        y = _resize(x.reshape(*x.shape[:2], 1, -1), (1, *sizes), [1.0, *ratios], mode, align_corners)
-        return y.reshape(*y.shape[:2], -1)
+        y = _resize(x.reshape(*x.shape[:2], 1, *sources), (1, *sizes), [1.0, *ratios], mode, align_corners)
+        return y.reshape(*y.shape[:2], *sizes)
     return _resize(x, sizes, ratios, mode, align_corners)
 
 
@@ -292,7 +293,7 @@ def _nearest(x, sizes, ratios):
     n, c, h, w = x.shape
     if sizes[0] % h == 0 and sizes[1] % w == 0 and ratios == [h / sizes[0], w / sizes[1]]:  # pixels become blocks
         tall, wide = sizes[0] // h, sizes[1] // w
-        y = broadcast_to(permute(x, 0, 2, 3, 1).reshape(n, h, 1, w, 1, c), (n, h, tall, w, wide, c))
+        y = Clone("C")(broadcast_to(permute(x, 0, 2, 3, 1).reshape(n, h, 1, w, 1, c), (n, h, tall, w, wide, c)))
         return permute(y.reshape(n, *sizes, c), 0, 3, 1, 2)
     rows, pixels = (numpy.minimum((numpy.arange(m) * numpy.float32(ratio)).astype(int), n - 1)
                     for m, n, ratio in zip(sizes, (h, w), ratios))
@@ -326,7 +327,7 @@ def pixel_shuffle(x, upscale_factor):
         y = permute(permute(x, 0, 2, 3, 1).reshape(n, h, w, c // (r * r), r, r), 0, 1, 4, 2, 5, 3)
         return permute(y.reshape(n, h * r, w * r, c // (r * r)), 0, 3, 1, 2)
 
-    return _batched(shuffle, x)
+    return _batched(shuffle, x) if r > 1 else Clone()(x)
 
 
 def pixel_unshuffle(x, downscale_factor):
@@ -341,7 +342,7 @@ def pixel_unshuffle(x, downscale_factor):
         y = permute(permute(x, 0, 2, 3, 1).reshape(n, h // r, r, w // r, r, c), 0, 1, 3, 5, 2, 4)
         return permute(y.reshape(n, h // r, w // r, c * r * r), 0, 3, 1, 2)
 
-    return _batched(unshuffle, x)
+    return _batched(unshuffle, x) if r > 1 else Clone()(x)
 
 
 def _on_lines(name, f, x, *args):

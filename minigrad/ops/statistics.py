@@ -182,4 +182,4 @@ def diff(x, n=1, dim=-1, prepend=None, append=None):
         length = max(x.shape[dim] - 1, 0)
         left, right = narrow(x, dim, 0, length), narrow(x, dim, x.shape[dim] - length, length)
         x = right != left if x.dtype.kind == "b" else right - left
-    return x
+    return x if n else Clone()(x)

@@ -78,3 +78,42 @@ def test_a_call_gives_what_pytorch_gives(call):
             continue
         assert a.shape == b.shape
         np.testing.assert_allclose(a, b, rtol=2e-6, atol=1e-6)
+
+
+VIEWS_OR_NOT = """x[0] x[-1] x[:1] x[...] x[None] x[()] x[0,0] x[:,-1] x[[0]] x[x>0] x.flip(0) x.fliplr()
+    x.rot90(4) x.rot90(2) x.roll(0) x.repeat(1,1) x.tile(1) x.expand(2,*x.shape) x.prod(0) x.sum(0) x.amax(0)
+    x.cumprod(0) x.cumsum(0) x.squeeze() x.unsqueeze(0) x.reshape(-1) x.flatten() x.ravel() x.view(-1) x.T
+    x.permute(1,0) x.transpose(0,1) x.movedim(0,1) x.diag() x.diagonal() x.unfold(0,1,1) x.split(1)[0]
+    x.chunk(1)[0] x.unbind()[0] x.tensor_split(1)[0] x.narrow(0,0,1) x.select(0,0) x.clone() x.detach() x.data
+    x.double() x.to(t.float64) x.contiguous() x.clamp(-99,99) x.nan_to_num() x.tril() x.sort(0)[0] x.where(x>-99,x)
+    x.masked_fill(x>99,0) x.masked_scatter(x>99,x) x.index_put((x>99,),x[0,0]) x.gather(0,0*x.long())
+    x.repeat_interleave(1,0) x.diff(n=0) x.abs() x.relu() +x t.cat([x]) t.stack([x])[0] t.broadcast_tensors(x,x)[0]
+    t.meshgrid(x[0],x[0],indexing="ij")[0] t.atleast_2d(x) F.interpolate(x[None,None],scale_factor=1)
+    F.pad(x,(0,0)) F.dropout(x,0.0,False) F.pixel_shuffle(x[None,None],1) x.max(0)[0] x.median(0)[0]
+    x.quantile(0.5,0) x.unflatten(0,(-1,1)) t.einsum("ij->ji",x) x.matrix_power(1)""".split()
+
+
+@pytest.mark.parametrize("call", VIEWS_OR_NOT)
+def test_a_result_shares_the_inputs_memory_where_pytorchs_does(call):
+    for shape in ((2, 3), (1, 3), (3, 1), (1, 1), (2, 2)):
+        shared = []
+        for t in (mg, torch):
+            x = t.tensor(np.arange(1.0, 1 + shape[0] * shape[1]).reshape(shape))
+            try:
+                y = eval(call, {"t": t, "F": t.nn.functional, "x": x})
+            except (RuntimeError, ValueError):
+                shared.append("refused")
+                continue
+            shared.append(bool(np.may_share_memory(x.array, y.array)) if t is mg else
+                          x.untyped_storage().data_ptr() == y.untyped_storage().data_ptr())
+        assert shared[0] == shared[1], f"{call} of {shape}: {shared[0]}, in PyTorch {shared[1]}"
+
+
+def test_what_is_written_into_an_element_a_diagonal_or_a_window_is_in_the_tensor():
+    for t in (mg, torch):
+        x = t.zeros(3, 3)
+        x[0][1].fill_(2)
+        x[2, 0].add_(5)
+        x.diagonal().fill_(7)
+        x[1].unfold(0, 2, 1)[1].sub_(1)
+        assert x.tolist() == [[7, 2, 0], [0, 6, -1], [5, 0, 7]]

@@ -149,6 +149,8 @@ def full(size, fill_value, dtype=None, device=None, requires_grad=False):
     fill_value = _number("full", "fill_value", fill_value)
     if dtype is None and isinstance(fill_value, float):
         dtype = defaults.dtype
+    if isinstance(fill_value, float) and not math.isfinite(fill_value) and numpy.dtype(dtype).kind in "iu":
+        raise ValueError(f"full: {dtype} cannot hold {fill_value}; give a number, or a floating dtype")
     return _finish(_place(device).full(_sizes("full", (size,)), fill_value, dtype), requires_grad)
 
 

@@ -113,10 +113,11 @@ def broadcast_tensors(*tensors):
 
 def broadcast_shapes(*shapes):
     """The shape to which the shapes broadcast together."""
+    shapes = [tuple(s) if isinstance(s, (tuple, list)) else (whole("broadcast_shapes", "a size", s),) for s in shapes]
     try:
-        return numpy.broadcast_shapes(*map(tuple, shapes))
+        return numpy.broadcast_shapes(*shapes)
     except ValueError:
-        raise ValueError(f"broadcast_shapes: {[tuple(s) for s in shapes]} do not broadcast; make each pair of sizes, "
+        raise ValueError(f"broadcast_shapes: {shapes} do not broadcast; make each pair of sizes, "
                          "from the last axis back, equal or 1") from None
 
 
@@ -184,12 +185,12 @@ def vsplit(x, indices_or_sections):
 
 def fliplr(x):
     """x backwards along axis 1"""
-    return flip(x, 1)
+    return flip(x, axis_of(1, len(x.shape), "fliplr"))
 
 
 def flipud(x):
     """x backwards along axis 0"""
-    return flip(x, 0)
+    return flip(x, axis_of(0, len(x.shape), "flipud"))
 
 
 def rot90(x, k=1, dims=(0, 1)):
@@ -248,6 +249,9 @@ def cartesian_prod(*tensors):
 def block_diag(*tensors):
     """Matrices (vectors as rows, numbers as 1 by 1) along the diagonal of one, zeros elsewhere."""
     matrices = [atleast_2d(x) for x in tensors]
+    if any(len(x.shape) > 2 for x in matrices):
+        raise ValueError(f"block_diag: the shapes are {[tuple(x.shape) for x in tensors]}; give matrices, vectors or "
+                         "numbers")
     width, left, rows = sum(x.shape[1] for x in matrices), 0, []
     for x in matrices:
         rows.append(pad(x, (left, width - left - x.shape[1])))

@@ -113,8 +113,8 @@ def put(array, index, value):
     first, then = resolved(array, index)
     if then is not None:
         array, first = array[first], then
-    if type(first) is int or type(first) is tuple and first and all(type(i) is int for i in first):
-        first = (*first, Ellipsis) if type(first) is tuple else (first, Ellipsis)  # one element may be written as [[1]]
+    while getattr(value, "ndim", 0) and value.shape[0] == 1:  # one element may be written as [[1]]
+        value = value[0]
     quiet().run(array.__setitem__, first, value)
 
 

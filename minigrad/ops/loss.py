@@ -196,7 +196,8 @@ def bce(x, target, weight=None, size_average=None, reduce=None, reduction="mean"
     """
     if weight is None:
         return Bce(reduction, size_average, reduce)(x, target)
-    return _reduced(Bce("none")(x, target) * weight, reduction_of("bce", reduction, size_average, reduce))
+    each = _weighed("bce", Bce("none")(x, target), weight)
+    return _reduced(each, reduction_of("bce", reduction, size_average, reduce))
 
 
 @in_single
@@ -205,11 +206,14 @@ def bce_with_logits(x, target, weight=None, size_average=None, reduce=None, redu
     if weight is None and pos_weight is None:
         return BceWithLogits(reduction, size_average, reduce)(x, target)
     reduction = reduction_of("bce_with_logits", reduction, size_average, reduce)
+    if x.shape != target.shape:
+        raise ValueError(f"bce_with_logits: the input has shape {tuple(x.shape)} and the target {tuple(target.shape)}; "
+                         "give both one shape")
     if pos_weight is None:
         each = BceWithLogits("none")(x, target)
     else:
         each = (1 - target) * x + (1 + (pos_weight - 1) * target) * softplus(-x, threshold=float("inf"))
-    return _reduced(each if weight is None else each * weight, reduction)
+    return _reduced(_weighed("bce_with_logits", each, weight), reduction)
 
 
 @in_single
@@ -325,6 +329,15 @@ def as_array_of(x, mask):
 def nan_if_zero(total):
     """A sum of weights to divide by; NaN instead of 0, so that the mean of nothing is NaN without a warning."""
     return array_module(total).where(total == 0, float("nan"), total)
+
+
+def _weighed(name, each, weight):
+    """Each loss times its weight, if there is one."""
+    weighed = each if weight is None else each * weight
+    if weighed.shape != each.shape:
+        raise ValueError(f"{name}: the weight has shape {tuple(weight.shape)}, which does not broadcast to the losses' "
+                         f"{tuple(each.shape)}; give one a loss, or fewer")
+    return weighed
 
 
 def _reduced(each, reduction):

@@ -81,7 +81,7 @@ class Var(Op):
         count = 1
         for axis in self.axes:
             count *= x.shape[axis]
-        self.scale = 1.0 / (count - self.correction) if count > self.correction else float("nan")
+        self.scale = 1.0 / (count - self.correction) if count > self.correction else float("inf")  # times 0: NaN
         self.count = count or 1
         centred = self.centred(x)
         return (centred * centred).sum(self.axes, keepdims=self.keepdim) * self.scale
@@ -242,7 +242,9 @@ def sum(x, dim=None, keepdim=False, *, dtype=None):
     >>> sum(ones(2, 3), dim=1)
     tensor([3., 3.])
     """
-    return Sum(dim, keepdim)(x if dtype is None else cast(x, numpy.dtype(dtype)))
+    if dtype is not None:
+        return cast(sum(cast(x, numpy.dtype(dtype)), dim, keepdim), numpy.dtype(dtype))
+    return Sum(dim, keepdim)(x)
 
 
 @in_single
@@ -422,4 +424,6 @@ def log_softmax(x, dim, dtype=None):
 @in_single
 def cumsum(x, dim, *, dtype=None):
     """The running sum along `dim`. Bools and integers sum to int64."""
-    return CumSum(dim)(x if dtype is None else cast(x, numpy.dtype(dtype)))
+    if dtype is not None:
+        return cast(cumsum(cast(x, numpy.dtype(dtype)), dim), numpy.dtype(dtype))
+    return CumSum(dim)(x)

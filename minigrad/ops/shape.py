@@ -180,6 +180,8 @@ def flatten(x, start_dim=0, end_dim=-1):
         axes_of((start_dim,), 0, "flatten"), axes_of((end_dim,), 0, "flatten")
         return x.reshape(1)
     start, end = axes_of((start_dim,), len(x.shape), "flatten") + axes_of((end_dim,), len(x.shape), "flatten")
+    if start > end:
+        raise ValueError(f"flatten: start_dim {start_dim} lies behind end_dim {end_dim}; exchange them")
     length = 1
     for n in x.shape[start:end + 1]:
         length *= n
@@ -313,8 +315,10 @@ def chunk(x, chunks, dim=0):
     """At most `chunks` pieces of equal length along an axis; the last may be smaller."""
     if chunks < 1:
         raise ValueError(f"chunk: {chunks} chunks; ask for 1 or more")
+    chunks = whole("chunk", "the number of chunks", chunks)
     dim = axis_of(dim, len(x.shape), "chunk")
-    return split(x, max(-(-x.shape[dim] // chunks), 1), dim)
+    n = x.shape[dim]
+    return split(x, max(-(-n // chunks), 1) if n else [0] * chunks, dim)
 
 
 def unbind(x, dim=0):
@@ -380,6 +384,8 @@ def roll(x, shifts, dims=None):
 def repeat(x, *sizes_, repeats=None):
     """x tiled `sizes` times along each axis, new axes in front: torch.Tensor.repeat, numpy.tile."""
     times = sizes(sizes_) if repeats is None else tuple(repeats)
+    if min(times, default=0) < 0:
+        raise ValueError(f"repeat: the counts are {times}; give 0 or more")
     if len(times) < len(x.shape):
         raise ValueError(f"repeat: {len(times)} counts for {len(x.shape)} axes; give one for every axis at least")
     shape = (1,) * (len(times) - len(x.shape)) + tuple(x.shape)

@@ -77,6 +77,8 @@ def in_dtype(value, dtype):
     if isinstance(value, Handle) and value.node is not None:
         return value
     value = value.item() if hasattr(value, "item") else value
+    if dtype.kind in "iu" and not numpy.iinfo(dtype).min <= value <= numpy.iinfo(dtype).max:
+        raise ValueError(f"{dtype} cannot hold {value}; give a number within its range, or cast the tensor")
     return bool(value) if dtype.kind == "b" else value if dtype.kind == "f" else int(value)
 
 

@@ -15,11 +15,9 @@ import weakref
 from operator import attrgetter
 from sys import getrefcount
 
-from numpy import errstate
-
 from minigrad import anomaly
 from minigrad.backend import as_array, promoted
-from minigrad.backend.numpy import quiet
+from minigrad.backend.numpy import Unwarned, quiet
 from minigrad.errors import explain
 from minigrad.modes import mode
 from minigrad.writes import Writes, check_unwritten, tick, touch
@@ -174,13 +172,17 @@ def _reachable(roots, targets):
     return [node for node in order if node in wanted], wanted
 
 
-@errstate(all="ignore")
 def sweep(roots, cotangents, targets=None, retain_graph=False, create_graph=False):
     """The reverse sweep: carry `cotangents` from the nodes `roots` down to the leaves, or to the nodes `targets`.
 
     Without targets the leaves' tensors accumulate into `.grad`; with them, a dict node -> cotangent comes back. What a
     node held for its backward is let go as soon as it was visited, unless `retain_graph`.
     """
+    with Unwarned():
+        return _sweep(roots, cotangents, targets, retain_graph, create_graph)
+
+
+def _sweep(roots, cotangents, targets, retain_graph, create_graph):
     order, wanted = _reachable(roots, targets)
     grads, sums, found, latest, watched = {}, set(), {}, Writes.latest, mode.anomaly
     for node, g in zip(roots, cotangents):
@@ -211,7 +213,8 @@ def sweep(roots, cotangents, targets=None, retain_graph=False, create_graph=Fals
             raise RuntimeError(f"{type(node).__name__}.backward returned {len(results)} gradients for "
                                f"{len(parents)} inputs; return one an input, None where there is none")
         if not retain_graph:
-            _free(node)
+            node.__dict__.clear()
+            node.parents, node.needs, node.kept = None, None, ()
         for parent, result in zip(parents, results):
             if parent is None or result is None:
                 continue

@@ -145,7 +145,8 @@ def test_what_is_written_into_an_element_a_diagonal_or_a_window_is_in_the_tensor
     ("x.kthvalue(4)", ["4", "3"]),
     ("F.binary_cross_entropy_with_logits(x, x[None], pos_weight=x)", ["(1, 2, 3)"]),
     ("t.median(x[:0].long())", ["median"]),
-    ("n.clone().clamp_(0.5)", ["clamp_", "float32"]), ("x.unfold(1, 4, 1)", ["unfold", "4"]), ("t.trace(x[0])", ["trace"]),
+    ("n.clone().clamp_(0.5)", ["clamp_", "float32"]), ("x.unfold(1, 4, 1)", ["unfold", "4"]),
+    ("t.trace(x[0])", ["trace"]),
     ("t.matrix_power(x @ x.T, -1)", ["matrix_power", "-1"]), ("t.cross(x[:, :2], x[:, :2], 1)", ["cross", "three"]),
 ])
 def test_a_misuse_is_an_error_in_both_and_one_clear_line_here(call, parts):

@@ -149,6 +149,8 @@ def full(size, fill_value, dtype=None, device=None, requires_grad=False):
     fill_value = _number("full", "fill_value", fill_value)
     if dtype is None and isinstance(fill_value, float):
         dtype = defaults.dtype
+    if isinstance(fill_value, float) and not math.isfinite(fill_value) and numpy.dtype(dtype).kind in "iu":
+        raise ValueError(f"full: {dtype} cannot hold {fill_value}; give a number, or a floating dtype")
     return _finish(_place(device).full(_sizes("full", (size,)), fill_value, dtype), requires_grad)
 
 
@@ -186,8 +188,9 @@ def arange(start=None, end=None, step=1, dtype=None, device=None, requires_grad=
         start, end, step, fractions = int(start), int(end), int(step), False
     count = math.ceil((end - start) / step) if fractions else -((start - end) // step)
     steps = _place(device).arange(count, dtype="float64" if dtype.kind == "f" else "int64")
-    start, step = (start, step) if dtype.kind == "f" else (int(start), int(step))
-    return _finish((steps * step + start).astype(dtype), requires_grad)
+    steps *= step if dtype.kind == "f" else int(step)
+    steps += start if dtype.kind == "f" else int(start)
+    return _finish(steps.astype(dtype, copy=False), requires_grad)
 
 
 def tril_indices(row, col, offset=0, dtype=None, device=None):

@@ -48,8 +48,9 @@ class InPlace(Handle):
         value = value.array if isinstance(value, Handle) else value
         try:
             put(array, index, value)
-        except (ValueError, IndexError, TypeError) as error:
-            raise type(error)(f"{name}: {error}; the tensor is {array.dtype}{array.shape}, the value "
+        except (ValueError, IndexError, TypeError, OverflowError) as error:
+            kind = ValueError if isinstance(error, OverflowError) else type(error)
+            raise kind(f"{name}: {error}; the tensor is {array.dtype}{array.shape}, the value "
                               f"{getattr(value, 'dtype', type(value).__name__)}{getattr(value, 'shape', '')}; fix: "
                               "give an index inside the tensor and a value that broadcasts to it") from None
         return self
@@ -102,7 +103,7 @@ class InPlace(Handle):
 
     def clamp_(self, min=None, max=None):
         """Between min and max."""
-        return self._assign("clamp_", ..., self.detach().clamp(min, max))
+        return self._become("clamp_", self.detach().clamp(min, max))
 
     def normal_(self, mean=0.0, std=1.0):
         """Draws of N(mean, std**2)."""

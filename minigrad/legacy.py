@@ -22,15 +22,15 @@ __all__ = ["BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTenso
            "detach", "divide", "dtype", "e", "empty_like", "finfo", "fix", "ger", "greater", "greater_equal", "iinfo",
            "inf", "inference_mode", "int16", "int8", "is_floating_point", "is_tensor", "less", "less_equal", "load",
            "moveaxis", "multiply", "nan", "negative", "normal", "not_equal", "numel", "pi", "promote_types",
-           "row_stack", "save", "scalar_tensor", "select", "set_default_tensor_type", "subtract", "swapaxes",
-           "swapdims", "true_divide"]
+           "row_stack", "save", "scalar_tensor", "select", "set_default_tensor_type", "subtract", "swapdims",
+           "true_divide"]
 
 Size, dtype = tuple, numpy.dtype  # what shapes and dtypes are instances of
 int8, int16 = numpy.dtype("int8"), numpy.dtype("int16")
-finfo, iinfo, asarray, fix = numpy.finfo, numpy.iinfo, create.as_tensor, ops.trunc
+finfo, iinfo, fix = numpy.finfo, numpy.iinfo, ops.trunc
 clip, concat, concatenate, ger = ops.clamp, ops.cat, ops.cat, ops.outer
 subtract, multiply, divide, true_divide = ops.sub, ops.mul, ops.div, ops.div
-negative, absolute, moveaxis, swapaxes, swapdims = ops.neg, ops.abs, ops.movedim, ops.transpose, ops.transpose
+negative, absolute, moveaxis, swapdims = ops.neg, ops.abs, ops.movedim, ops.transpose
 arcsin, arccos, arctan, arctan2 = ops.asin, ops.acos, ops.atan, ops.atan2
 arcsinh, arccosh, arctanh, row_stack = ops.asinh, ops.acosh, ops.atanh, ops.vstack
 select = with_words(_select, __name__)  # not in `ops`, where a module has this name
@@ -110,9 +110,17 @@ def detach(x):
     return x.detach()
 
 
-def scalar_tensor(value, dtype=None, device=None):
+def scalar_tensor(s, dtype=None, device=None):
     """A number as a tensor without axes, in the default dtype."""
-    return create.tensor(value, dtype or create.get_default_dtype(), device)
+    return create.tensor(s, dtype or create.get_default_dtype(), device)
+
+
+def asarray(obj, dtype=None, device=None, copy=None, requires_grad=False):
+    """A tensor of `obj`, sharing its memory where it is an array or tensor, unless `copy`."""
+    if copy:
+        return create.tensor(obj, dtype, device, requires_grad)
+    x = create.as_tensor(obj, dtype, device)
+    return x.requires_grad_() if requires_grad else x
 
 
 def promote_types(a, b):

@@ -10,7 +10,8 @@ class LayerNorm(Module):
 
     def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True, device=None, dtype=None):
         super().__init__()
-        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.normalized_shape = tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (
+            normalized_shape,)
         self.eps = eps
         options = {"device": device, "dtype": dtype}
         self.weight = Parameter(create.ones(self.normalized_shape, **options)) if elementwise_affine else None

@@ -228,7 +228,7 @@ def leaky_relu(input, negative_slope=0.01):
     return LeakyRelu(negative_slope)(input)
 
 
-def elu(input, alpha=1.0):
+def elu(input, alpha=1.0, inplace=False):
     """x where it is positive, else alpha * (e**x - 1)."""
     floating_only("elu", input)
     return Elu(alpha)(input)
@@ -242,7 +242,7 @@ def gelu(input, approximate="none"):
     return (Gelu if approximate == "none" else GeluTanh)()(input)
 
 
-def silu(input):
+def silu(input, inplace=False):
     """x * sigmoid(x), also called swish."""
     floating_only("silu", input)
     return Silu()(input)

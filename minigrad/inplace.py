@@ -6,7 +6,7 @@ from minigrad import random
 from minigrad.backend import array_module
 from minigrad.graph import Handle, Leaf
 from minigrad.modes import mode
-from minigrad.ops.index import _along, _checked_along, plain_index
+from minigrad.ops.index import put
 from minigrad.writes import touch
 
 
@@ -16,7 +16,7 @@ def _operator(operate):
 
     def change(self, other):
         if not mode.grad or self.node is None and getattr(other, "node", None) is None:
-            return self._become(name, operate(self.detach(), _plain(other)))
+            return self._become(name, operate(self.detach(), _constant(name, other)))
         if isinstance(self.node, Leaf):
             self._writable(name)
         return operate(self, other)
@@ -44,13 +44,10 @@ class InPlace(Handle):
 
     def _assign(self, name, index, value):
         array = self._writable(name)
-        if isinstance(value, Handle):
-            if value.node is not None and mode.grad:
-                raise RuntimeError(f"{name}: the value carries a graph, which an assignment would cut; assign "
-                                   "value.detach(), or build the result with where, cat or stack")
-            value = value.array
+        value = _constant(name, value)
+        value = value.array if isinstance(value, Handle) else value
         try:
-            array[index] = value
+            put(array, index, value)
         except (ValueError, IndexError, TypeError) as error:
             raise type(error)(f"{name}: {error}; the tensor is {array.dtype}{array.shape}, the value "
                               f"{getattr(value, 'dtype', type(value).__name__)}{getattr(value, 'shape', '')}; fix: "
@@ -68,7 +65,7 @@ class InPlace(Handle):
     __ipow__, __iand__, __ior__, __ixor__ = map(_operator, (operator.pow, operator.and_, operator.or_, operator.xor))
 
     def __setitem__(self, index, value):
-        self._assign("setitem", plain_index(index), value)
+        self._assign("setitem", index, value)
 
     def fill_(self, value):
         """Every element = value."""
@@ -84,37 +81,28 @@ class InPlace(Handle):
 
     def add_(self, other, alpha=1):
         """self + alpha * other."""
-        return self._become("add_", self.detach() + _plain(other) * alpha)
+        return self._become("add_", self.detach() + _constant("add_", other) * alpha)
 
     def sub_(self, other, alpha=1):
         """self - alpha * other."""
-        return self._become("sub_", self.detach() - _plain(other) * alpha)
+        return self._become("sub_", self.detach() - _constant("sub_", other) * alpha)
 
     def mul_(self, other):
         """self * other."""
-        return self._become("mul_", self.detach() * _plain(other))
+        return self._become("mul_", self.detach() * _constant("mul_", other))
 
     def div_(self, other):
         """self / other."""
-        return self._become("div_", self.detach() / _plain(other))
+        return self._become("div_", self.detach() / _constant("div_", other))
 
     def lerp_(self, end, weight):
         """self + weight * (end - self): the step of a moving average."""
-        return self._become("lerp_", self.detach() + (_plain(end) - self.detach()) * weight)
+        gap = _constant("lerp_", end) - self.detach()
+        return self._become("lerp_", self.detach() + gap * _constant("lerp_", weight))
 
     def clamp_(self, min=None, max=None):
         """Between min and max."""
         return self._assign("clamp_", ..., self.detach().clamp(min, max))
-
-    def masked_fill_(self, mask, value):
-        """`value` where the bool tensor `mask`, broadcast, holds."""
-        mask = array_module(self.array).broadcast_to(plain_index(mask), self.array.shape)
-        return self._assign("masked_fill_", mask, value)
-
-    def scatter_(self, dim, index, value):
-        """Along `dim`, self[..., index[..., i, ...], ...] = value, a number or a tensor of index's shape."""
-        dim, index = _checked_along("scatter_", self, dim, index)
-        return self._assign("scatter_", _along(index, dim), value)
 
     def normal_(self, mean=0.0, std=1.0):
         """Draws of N(mean, std**2)."""
@@ -132,5 +120,11 @@ class InPlace(Handle):
 _KINDS = {"b": 0, "u": 1, "i": 1, "f": 2}  # what can hold what
 
 
-def _plain(value):
-    return value.detach() if isinstance(value, Handle) else value
+def _constant(name, value):
+    """The value without its graph, which must not be recorded: the change would cut it."""
+    if not isinstance(value, Handle):
+        return value
+    if value.node is not None and mode.grad:
+        raise RuntimeError(f"{name}: the value carries a graph, which a change in place would cut; give its detach(), "
+                           "or build the result with +, where, cat or stack")
+    return value.detach()

@@ -193,7 +193,7 @@ def bce(x, target, weight=None, size_average=None, reduce=None, reduction="mean"
     """
     if weight is None:
         return Bce(reduction, size_average, reduce)(x, target)
-    return _reduced(Bce("none")(x, target) * weight, reduction_of("bce", reduction, size_average, reduce))
+    return reduced(Bce("none")(x, target) * weight, reduction_of("bce", reduction, size_average, reduce))
 
 
 @in_single
@@ -206,7 +206,7 @@ def bce_with_logits(x, target, weight=None, size_average=None, reduce=None, redu
         each = BceWithLogits("none")(x, target)
     else:
         each = (1 - target) * x + (1 + (pos_weight - 1) * target) * softplus(-x, threshold=float("inf"))
-    return _reduced(each if weight is None else each * weight, reduction)
+    return reduced(each if weight is None else each * weight, reduction)
 
 
 @in_single
@@ -301,7 +301,7 @@ def cross_entropy(x, target, weight=None, size_average=None, ignore_index=-100, 
         target = target * (1 - label_smoothing) + label_smoothing / classes
     logp = log_softmax(x, axis)
     each = -sum_of(logp * target if weight is None else logp * target * along(array_of(weight), logp, axis), axis)
-    return _reduced(each, reduction)
+    return reduced(each, reduction)
 
 
 def along(vector, x, axis):
@@ -319,5 +319,5 @@ def nan_if_zero(total):
     return array_module(total).where(total == 0, float("nan"), total)
 
 
-def _reduced(each, reduction):
+def reduced(each, reduction):
     return each if reduction == "none" else mean_of(each) if reduction == "mean" else sum_of(each)

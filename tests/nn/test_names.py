@@ -148,6 +148,69 @@ def test_a_wrong_option_says_what_to_give(call, words):
         call()
 
 
+RNG = np.random.default_rng(3)
+A, B, C = (RNG.standard_normal((4, 3)) for _ in range(3))
+SIGNS = np.array([1.0, -1.0, -1.0, 1.0])
+LOSSES = {
+    "HuberLoss": [((A, B), {}), ((A, B), {"delta": 0.3})],
+    "KLDivLoss": [((A, np.abs(B)), {}), ((A, B), {"log_target": True}), ((A, np.eye(4, 3)), {})],
+    "SoftMarginLoss": [((A * 50, np.sign(B)), {})],
+    "HingeEmbeddingLoss": [((A, np.sign(B)), {}), ((A, np.sign(B)), {"margin": 0.2})],
+    "CosineEmbeddingLoss": [((A, B, SIGNS), {"margin": -0.5}), ((A[0], B[0], SIGNS[1]), {}), ((A, B, SIGNS * 2), {})],
+    "MarginRankingLoss": [((A[:, 0], B[:, 0], SIGNS), {"margin": 0.5})],
+    "TripletMarginLoss": [((A, B, C), {}), ((A, B, C), {"swap": True, "margin": 2.0}), ((A, B, C), {"p": 1.0})]}
+
+
+@pytest.mark.filterwarnings("ignore:reduction. 'mean'", "ignore:size_average and reduce")
+@pytest.mark.parametrize("name, arguments, options", [(name, *one) for name, several in LOSSES.items()
+                                                      for one in several])
+@pytest.mark.parametrize("reduction", [{"reduction": "mean"}, {"reduction": "sum"}, {"reduction": "none"},
+                                       {"size_average": False}, {"reduce": False}], ids=str)
+def test_a_loss_of_pairs_has_pytorchs_value_and_gradients(name, arguments, options, reduction):
+    if name == "HuberLoss" and "reduction" not in reduction:
+        return
+    reductions = [reduction] + [{"reduction": "batchmean"}] * (name == "KLDivLoss")
+    for reduction in reductions:
+        def run(library, reduction=reduction):
+            wanted = len(arguments) if name in ("HuberLoss", "KLDivLoss", "TripletMarginLoss") else len(arguments) - 1
+            wanted -= int((arguments[-1] == 0).any() and name == "KLDivLoss")  # at a target of 0 PyTorch's slope is NaN
+            xs = [library.tensor(a, requires_grad=i < wanted) for i, a in enumerate(arguments)]
+            y = getattr(library.nn, name)(**options, **reduction)(*xs)
+            y.sum().backward()
+            return [y.detach().numpy(), *[x.grad.numpy() for x in xs[:wanted]]]
+
+        for ours, theirs in zip(run(mg), run(torch), strict=True):
+            np.testing.assert_allclose(ours, theirs, 1e-9, 1e-12)
+
+
+@pytest.mark.parametrize("name, options", [("CosineSimilarity", {}), ("CosineSimilarity", {"dim": 0, "eps": 3.0}),
+                                           ("PairwiseDistance", {}), ("PairwiseDistance", {"p": 1.0, "keepdim": True}),
+                                           ("PairwiseDistance", {"p": float("inf"), "eps": 0.1})])
+def test_a_similarity_has_pytorchs_values(name, options):
+    values = [getattr(library.nn, name)(**options)(library.tensor(A), library.tensor(B)).numpy()
+              for library in (mg, torch)]
+    np.testing.assert_allclose(*values, 1e-12)
+
+
+@pytest.mark.parametrize("name", [*LOSSES, "CosineSimilarity", "PairwiseDistance", "LocalResponseNorm"])
+def test_a_loss_has_pytorchs_signature(name):
+    mine, theirs = ([(p.name, p.default) for p in inspect.signature(getattr(n, name)).parameters.values()]
+                    for n in (nn, torch.nn))
+    assert [one for one in mine if one[0] != "options"] == theirs
+
+
+@pytest.mark.parametrize("call, words", [
+    (lambda: nn.KLDivLoss()(mg.ones(2), mg.ones(2, 1)), r"kl_div: the shapes are \(2,\), \(2, 1\); give tensors of"),
+    (lambda: nn.CosineEmbeddingLoss()(mg.ones(2, 3), mg.ones(2, 3), mg.ones(3)), r"give \(N, D\), \(N, D\) and \(N,\)"),
+    (lambda: nn.KLDivLoss(reduction="median"), "reduction is 'median'"),
+    (lambda: nn.functional.kl_div(mg.ones(1), mg.ones(1), reduction="x"), "kl_div: reduction is 'x'"),
+    (lambda: nn.HuberLoss(delta=0.0)(mg.ones(1), mg.ones(1)), "huber_loss: delta is 0.0"),
+    (lambda: nn.LocalResponseNorm(0)(mg.ones(1, 2, 3)), "local_response_norm: the input has shape .* size is 0")])
+def test_a_wrong_loss_says_what_to_give(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
 # Containers
 
 def test_dicts_and_lists_of_parameters_hold_what_pytorchs_hold():

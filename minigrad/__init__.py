@@ -21,8 +21,10 @@ float, double, half, long, int, bool = float32, float64, float16, int64, int32, 
 
 from minigrad import nn, optim
 from minigrad.legacy import *  # noqa: F403
-from minigrad import cuda, data, legacy, linalg, lr_scheduler, utils
+from minigrad import (absent, accelerator, backends, cuda, data, legacy, linalg, lr_scheduler, mps, utils, version,
+                      xpu)
+from minigrad.version import __version__
 
 autograd.Variable = legacy.Variable
 
-__version__ = "0.1.0"
+__getattr__ = absent.names_of(__name__)

@@ -4,7 +4,6 @@ Nothing else in the package uses them. In new code: `tensor`, `zeros`, `set_defa
 """
 
 from math import e, inf, nan, pi
-from types import SimpleNamespace
 
 import numpy
 
@@ -18,7 +17,7 @@ from minigrad.tensor import Tensor
 
 __all__ = ["BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor",
            "IntTensor", "LongTensor", "ShortTensor", "Size", "absolute", "arccos", "arccosh", "arcsin", "arcsinh",
-           "arctan", "arctan2", "arctanh", "asarray", "backends", "bernoulli", "clip", "clone", "concat", "concatenate",
+           "arctan", "arctan2", "arctanh", "asarray", "bernoulli", "clip", "clone", "concat", "concatenate",
            "detach", "divide", "dtype", "e", "empty_like", "finfo", "fix", "ger", "greater", "greater_equal", "iinfo",
            "inf", "inference_mode", "int16", "int8", "is_floating_point", "is_tensor", "less", "less_equal", "load",
            "moveaxis", "multiply", "nan", "negative", "normal", "not_equal", "numel", "pi", "promote_types",
@@ -173,8 +172,3 @@ def load(path, map_location=None, weights_only=True):
 
     tensors = checkpoint.load_safetensors(path)
     return tensors if map_location is None else {name: x.to(map_location) for name, x in tensors.items()}
-
-
-# Switches that tutorials set or ask: without effect, or never there.
-backends = SimpleNamespace(cudnn=SimpleNamespace(benchmark=False, deterministic=True, enabled=False),
-                           mps=SimpleNamespace(is_available=lambda: False))

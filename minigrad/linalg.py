@@ -1,7 +1,10 @@
 """torch.linalg, as far as it is there: norms, and the products of `ops` under its roof."""
 
 from minigrad import ops
+from minigrad.absent import names_of
 from minigrad.ops import cross, matmul, matrix_power  # noqa: F401 (part of this roof)
+
+__getattr__ = names_of(__name__)
 
 
 def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None):

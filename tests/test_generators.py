@@ -1,6 +1,7 @@
 """Generators of one's own: whatever draws takes one, draws from it alone, and follows its seed and state."""
 
 import copy
+import functools
 import pickle
 
 import numpy as np
@@ -28,9 +29,9 @@ DRAWS = {
     "bernoulli_ of p": lambda g: mg.zeros(50).bernoulli_(HALF, generator=g),
     "random_split": lambda g: random_split(range(50), [0.5, 0.5], generator=g)[0].indices,
     "DataLoader": lambda g: [x.tolist() for x in DataLoader(range(50), 10, shuffle=True, generator=g)],
-    **{f"init.{name}": (lambda name: lambda g: getattr(init, name)(mg.empty(8, 9), generator=g))(name) for name in (
-        "uniform_", "normal_", "trunc_normal_", "xavier_uniform_", "xavier_normal_", "kaiming_uniform_",
-        "kaiming_normal_", "orthogonal_")},
+    **{f"init.{f.__name__}": functools.partial(lambda f, g: f(mg.empty(8, 9), generator=g), f) for f in map(
+        functools.partial(getattr, init), ("uniform_", "normal_", "trunc_normal_", "xavier_uniform_", "xavier_normal_",
+                                           "kaiming_uniform_", "kaiming_normal_", "orthogonal_"))},
     "init.sparse_": lambda g: init.sparse_(mg.empty(8, 9), 0.5, generator=g)}
 
 

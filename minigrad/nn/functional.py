@@ -3,6 +3,7 @@
 import warnings
 
 from minigrad import ops, random
+from minigrad.absent import names_of
 from minigrad.autograd import array_of
 from minigrad.backend import array_module
 from minigrad.graph import Op
@@ -79,6 +80,7 @@ __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "alpha_dropout", "avg_p
            "pad", "pairwise_distance", "pixel_shuffle", "pixel_unshuffle", "prelu", "relu", "relu6", "selu",
            "sigmoid", "silu", "smooth_l1_loss", "soft_margin_loss", "softmax", "softplus", "softshrink", "softsign",
            "tanh", "tanhshrink", "threshold", "triplet_margin_loss"]
+__getattr__ = names_of(__name__)
 
 
 def relu(x, inplace=False):

@@ -10,9 +10,12 @@ import warnings
 import numpy
 
 from minigrad import create, random
+from minigrad.absent import names_of
 from minigrad.backend import array_module
 from minigrad.backend.device import move
 from minigrad.modes import no_grad
+
+__getattr__ = names_of(__name__)
 
 GAINS = {"linear": 1.0, "conv1d": 1.0, "conv2d": 1.0, "conv_transpose1d": 1.0, "conv_transpose2d": 1.0, "sigmoid": 1.0,
          "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 0.75}

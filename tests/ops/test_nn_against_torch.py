@@ -199,7 +199,8 @@ def test_an_initialiser_has_pytorchs_arguments(name):
 
 @pytest.mark.parametrize("call", [
     lambda: nn.init.eye_(mg.empty(3)), lambda: nn.init.dirac_(mg.empty(3, 3)),
-    lambda: nn.init.sparse_(mg.empty(3), 0.5), lambda: nn.init.dirac_(mg.empty(3, 3, 3), 2), lambda: nn.init.orthogonal_(mg.empty(3)),
+    lambda: nn.init.sparse_(mg.empty(3), 0.5), lambda: nn.init.dirac_(mg.empty(3, 3, 3), 2),
+    lambda: nn.init.orthogonal_(mg.empty(3)),
     lambda: nn.init.trunc_normal_(mg.empty(3), a=2, b=1), lambda: nn.init.trunc_normal_(mg.empty(3), std=0)])
 def test_a_tensor_that_cannot_be_initialised_so_is_refused(call):
     with pytest.raises(ValueError, match="_: .*(give|use)"):

@@ -104,18 +104,19 @@ def slopes(y, slope):
 
 
 class Elu(Op):
-    """y = x if x > 0, else alpha * (e**x - 1)"""
-    keep = (0, OUT)
+    """y = scale * (x if x > 0, else alpha * (e**(rate x) - 1))"""
+    keep = (0,)
 
-    def __init__(self, alpha=1.0):
-        self.alpha = alpha
+    def __init__(self, alpha=1.0, scale=1.0, rate=1.0):
+        self.alpha, self.scale, self.rate = alpha, scale, rate
 
     def forward(self, x):
         xp = array_module(x)
-        return xp.where(x > 0, x, self.alpha * xp.expm1(xp.minimum(x, 0)))
+        return self.scale * xp.where(x > 0, x, self.alpha * xp.expm1(xp.minimum(x, 0) * self.rate))
 
-    def backward(self, g, x, y):
-        return g * where(array_of(x) > 0, 1.0, y + self.alpha),
+    def backward(self, g, x):  # from x: told from y, the slope would lose its digits where it is small
+        slope = self.scale * self.alpha * self.rate * exp(clamp(x, max=0.0) * self.rate)
+        return g * where(array_of(x) > 0, self.scale, slope),
 
 
 class Gelu(Op):

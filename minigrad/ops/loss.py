@@ -194,7 +194,7 @@ def bce(x, target, weight=None, size_average=None, reduce=None, reduction="mean"
     if weight is None:
         return Bce(reduction, size_average, reduce)(x, target)
     each = _weighed("bce", Bce("none")(x, target), weight)
-    return _reduced(each, reduction_of("bce", reduction, size_average, reduce))
+    return reduced(each, reduction_of("bce", reduction, size_average, reduce))
 
 
 @in_single
@@ -210,7 +210,7 @@ def bce_with_logits(x, target, weight=None, size_average=None, reduce=None, redu
         each = BceWithLogits("none")(x, target)
     else:
         each = (1 - target) * x + (1 + (pos_weight - 1) * target) * softplus(-x, threshold=float("inf"))
-    return _reduced(_weighed("bce_with_logits", each, weight), reduction)
+    return reduced(_weighed("bce_with_logits", each, weight), reduction)
 
 
 @in_single
@@ -310,7 +310,7 @@ def cross_entropy(x, target, weight=None, size_average=None, ignore_index=-100, 
         target = target * (1 - label_smoothing) + label_smoothing / classes
     logp = log_softmax(x, axis)
     each = -sum_of(logp * target if weight is None else logp * target * along(array_of(weight), logp, axis), axis)
-    return _reduced(each, reduction)
+    return reduced(each, reduction)
 
 
 def along(vector, x, axis):
@@ -337,5 +337,5 @@ def _weighed(name, each, weight):
     return weighed
 
 
-def _reduced(each, reduction):
+def reduced(each, reduction):
     return each if reduction == "none" else mean_of(each) if reduction == "mean" else sum_of(each)

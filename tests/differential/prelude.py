@@ -1,0 +1,67 @@
+"""What every program of the campaign starts with. `torch` is minigrad or PyTorch: whoever runs this text says which."""
+
+import numpy as np
+
+nn, F = torch.nn, torch.nn.functional  # noqa: F821
+
+
+def normal(seed, *shape):
+    """Numbers that depend on the seed alone."""
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+def integers(seed, low, high, *shape):
+    """Integers in low..high - 1 that depend on the seed alone."""
+    return np.random.default_rng(seed).integers(low, high, shape)
+
+
+def leaf(array):
+    """A tensor on an array, strides and all; in PyTorch, which has no negative strides, on a copy in the same order."""
+    return torch.from_numpy(array if torch.__name__ == "minigrad" else array.copy("K"))  # noqa: F821
+
+
+def name_of(dtype):
+    """A dtype's name as NumPy has it."""
+    return str(dtype).removeprefix("torch.")
+
+
+def like(y, seed):
+    """A random cotangent for y."""
+    return leaf(np.asarray(normal(seed, *y.shape)).astype(name_of(y.dtype)))
+
+
+def second(slopes, xs, seed):
+    """The gradient of the slopes, weighed at random: zeros where the slopes do not depend on an x."""
+    live = [g for g in slopes if g is not None and g.requires_grad]
+    found = [None] * len(xs)
+    if live:
+        weights = [like(g, seed + i) for i, g in enumerate(live)]
+        found = torch.autograd.grad(live, xs, weights, allow_unused=True)  # noqa: F821
+    return [torch.zeros_like(x) if g is None else g for g, x in zip(found, xs)]  # noqa: F821
+
+
+def filled(module, seed):
+    """The module with parameters and buffers that depend on the seed alone."""
+    state = module.state_dict()
+    for i, (name, x) in enumerate(state.items()):
+        if x.is_floating_point():
+            values = normal(seed + i, *x.shape)
+            values = np.abs(values) + 0.5 if "var" in name else values
+            state[name] = leaf(np.asarray(values).astype(name_of(x.dtype)))
+    module.load_state_dict(state)
+    return module
+
+
+def state_of(module):
+    """A module's state, by name."""
+    return dict(module.state_dict())
+
+
+def rates(optimiser):
+    """The learning rates of an optimiser's groups."""
+    return [group["lr"] for group in optimiser.param_groups]
+
+
+def decay(epoch):
+    """A factor for LambdaLR."""
+    return 1 / (1 + epoch)

@@ -1,0 +1,187 @@
+"""Programs: written from a number, run line by line in both libraries, compared, printed, and made shorter."""
+
+import functools
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+import minigrad
+from tests.differential import compare, deliberate
+from tests.differential.compare import Failure
+from tests.differential.moves import MOVES
+from tests.differential.writer import Line, Writer, namespace, variables
+
+HEADER = "import torch  # or: import minigrad as torch\n"
+TRIES = 3  # how often PyTorch's own numbers are moved, to see how much rounding matters
+
+
+@functools.lru_cache(4096)
+def compiled(text):
+    """The code of a line."""
+    return compile(text, text, "exec")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A line on which the libraries do not agree."""
+
+    line: Line
+    kind: str
+    detail: str
+    reason: object = None  # the row of the table of deliberate differences that explains it, or None
+
+    @property
+    def group(self):
+        """What differences with the same cause have in common."""
+        return self.line.what, self.kind, deliberate.plain(self.detail)
+
+
+class Program:
+    """Lines, and what happens when they run."""
+
+    def __init__(self, lines, number=None):
+        self.lines, self.number = tuple(lines), number
+
+    @classmethod
+    def written(cls, number):
+        """The program of a number."""
+        writer = Writer(number)
+        weights, moves = zip(*MOVES)
+        for _ in range(2):
+            writer.leaf(dtype="float32" if writer.chance(0.5) else "float64", wants=True)
+        for make in writer.random.choices(moves, weights, k=writer.integer(3, 10)):
+            make(writer)
+        return cls(writer.lines, number)
+
+    def __str__(self):
+        return "\n".join(line.text for line in self.lines)
+
+    def differences(self):
+        """All differences, line by line; what is built on a line that differs is left out."""
+        mine, theirs, found = namespace(minigrad), namespace(torch), []
+        for position, line in enumerate(self.lines):
+            kind, detail = self.compared(position, line, mine, theirs)
+            if kind is None:
+                continue
+            found.append(Difference(line, kind, detail, deliberate.explains(line, kind, detail)))
+            if line.changes:
+                break
+            for name in variables(line.text.split("=")[0]):
+                mine.pop(name, None), theirs.pop(name, None)
+        return found
+
+    def compared(self, position, line, mine, theirs):
+        """(kind, detail) of the difference after one line, or (None, None)."""
+        a, b = run(line, mine), run(line, theirs)
+        found = compare.difference(a, b)
+        if found is None and line.changes and not isinstance(a, Failure):
+            found = differing(mine, theirs)
+        if found and found[0] == "values" and self.rounding(position, line, mine, theirs):
+            found = None
+        return found or (None, None)
+
+    def rounding(self, position, line, mine, theirs):
+        """Whether the values after a line differ by no more than they move if all numbers are moved a little."""
+        everything = {name: value for name, value in theirs.items() if variables(name)}
+        if not line.changes:
+            everything = {line.target: theirs.get(line.target)}
+        moved = [perturbed(self.lines[:position + 1], seed) for seed in range(TRIES)]
+        for name, value in everything.items():
+            for a, b, *others in zip(*[leaves_of(side.get(name)) for side in (mine, theirs, *moved)]):
+                if not hasattr(b, "shape"):
+                    a, b, *others = map(np.asarray, (a, b, *others))
+                with np.errstate(all="ignore"):
+                    gaps = [np.abs(np.subtract(c, b, dtype="float64")) for c in others if c.shape == b.shape]
+                    most = np.max([np.where(np.isnan(g), np.inf, g) for g in gaps], 0) if gaps else 0.0
+                    still = (b != b) & np.logical_and.reduce([c != c for c in others if c.shape == b.shape])
+                if not compare.within(a, b, compare.MOVED * np.where(still, 0.0, most)):
+                    return False
+        return True
+
+    def shrunk(self, difference):
+        """The program with lines left out, as long as it shows the same difference."""
+        lines, i = list(self.lines[:self.lines.index(difference.line) + 1]), 0
+        while i < len(lines):
+            i += 1
+            shorter = Program([*lines[:-i], *lines[len(lines) - i + 1:]], self.number)
+            if any(d.group == difference.group for d in shorter.differences()):
+                lines, i = list(shorter.lines), i - 1
+        return Program(lines, self.number)
+
+
+def run(line, names):
+    """The value of a line's target, or the Failure."""
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            exec(compiled(line.text), names)
+    except Exception as error:  # of any kind: whether there is one is what counts
+        return Failure(error)
+    return names.get(line.target)
+
+
+def differing(mine, theirs):
+    """The first difference among all values of a program and their gradients."""
+    for name in mine:
+        if variables(name) and name in theirs:
+            found = compare.difference(mine[name], theirs[name], f"{name} ")
+            found = found or compare.difference(gradient(mine[name]), gradient(theirs[name]), f"{name}.grad ")
+            if found:
+                return found
+    return None
+
+
+def gradient(x):
+    """The gradient of a tensor, None of anything else."""
+    if not compare.is_tensor(x):
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return x.grad
+
+
+def leaves_of(value):
+    """The arrays in a value, and in the gradients of its tensors."""
+    if compare.is_tensor(value):
+        grad = gradient(value)
+        return [compare.array(value)] + ([] if grad is None else [compare.array(grad)])
+    if isinstance(value, (tuple, list)):
+        return [x for part in value for x in leaves_of(part)]
+    if isinstance(value, dict):
+        return leaves_of(list(value.values()))
+    return [value] if isinstance(value, (bool, int, float)) else []
+
+
+def perturbed(lines, seed):
+    """The names after lines have run in PyTorch with numbers that are a few roundings off."""
+    names, rng = namespace(torch), np.random.default_rng(seed)
+    exact, still = names["leaf"], any(line.changes for line in lines)
+
+    def leaf(array):
+        array = np.array(array)
+        return exact(nudged(array, rng)) if array.dtype.kind == "f" else exact(array)
+
+    names["leaf"] = leaf
+    for line in lines:
+        value = run(line, names)
+        if not still and isinstance(value, torch.Tensor) and value.is_floating_point() and line.what != "leaf":
+            noise = nudged(np.ones(value.shape, compare.name_of(value.dtype)), rng, everywhere=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                names[line.target] = value * torch.from_numpy(np.where(round_numbers(value.detach().numpy()), 1, noise))
+    return names
+
+
+def nudged(array, rng, everywhere=False):
+    """An array with each number moved by up to two roundings, but for round ones: ties are to stay ties."""
+    with np.errstate(all="ignore"):
+        moved = array * (1 + 4 * np.finfo(array.dtype).eps * rng.uniform(-1, 1, array.shape)).astype(array.dtype)
+        return moved if everywhere else np.where(round_numbers(array), array, moved).astype(array.dtype)
+
+
+def round_numbers(array):
+    """Where numbers are small multiples of 1/8, which arithmetic keeps exact."""
+    with np.errstate(all="ignore"):
+        return (array * 8 == np.rint(array * 8)) & (np.abs(array) < 1000) | ~np.isfinite(array)

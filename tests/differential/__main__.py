@@ -23,18 +23,21 @@ def chunk(numbers):
     torch.set_num_threads(1)
     found, lines, explained = {}, 0, collections.Counter()
     for number in numbers:
-        program = Program.written(number)
+        try:
+            program = Program.written(number)
+        except Exception as error:
+            raise RuntimeError(f"program {number}: {error}") from error
         lines += len(program.lines)
         for d in program.differences():
             if d.reason is not None:
                 explained[d.reason] += 1
                 continue
-            count, shortest, _ = found.get(d.group, (0, None, None))
+            count, shortest, _, whats = found.get(d.group, (0, None, None, set()))
             if count < 3:
                 small = program.shrunk(d)
                 if shortest is None or len(str(small)) < len(str(shortest)):
                     shortest = small
-            found[d.group] = count + 1, shortest, d.detail
+            found[d.group] = count + 1, shortest, d.detail, whats | {d.line.what}
     return found, lines, explained
 
 
@@ -57,16 +60,16 @@ def main():
         for found, n, why in pool.map(chunk, chunks):
             lines += n
             explained += why
-            for group, (count, program, detail) in found.items():
-                have = groups.get(group, (0, program, detail))
+            for group, (count, program, detail, whats) in found.items():
+                have = groups.get(group, (0, program, detail, set()))
                 best = min((have[1], program), key=lambda p: len(str(p)))
-                groups[group] = have[0] + count, best, detail
-    for group, (count, program, detail) in sorted(groups.items(), key=lambda g: -g[1][0]):
-        print(f"\n## {count} x {' | '.join(group[:2])}   (program {program.number})\n   {detail}")
+                groups[group] = have[0] + count, best, detail, have[3] | whats
+    for group, (count, program, detail, whats) in sorted(groups.items(), key=lambda g: -g[1][0]):
+        print(f"\n## {count} x {group[0]} in {', '.join(sorted(whats))[:300]}   (program {program.number})\n   {detail}")
         print("\n".join("      " + t for t in str(program).splitlines()))
     print(f"{o.programs} programs, {lines} lines, {len(groups)} groups of differences, {sum(g[0] for g in groups.values())} in all, {time.time()-start:.0f} s")
     for row, count in explained.most_common():
-        print(f"  {count} {row}")
+        print(f"  {count} {row.title}")
 
 
 if __name__ == "__main__":

@@ -27,12 +27,20 @@ class Failure:
 
 def array(x):
     """The elements of a tensor of either library."""
-    return x.array if isinstance(x, Tensor) else x.detach().numpy()
+    return x.array if isinstance(x, Tensor) else x.numpy(force=True)
 
 
 def is_tensor(x):
     """Whether x is a tensor of either library."""
     return isinstance(x, (Tensor, torch.Tensor))
+
+
+def wants(x):
+    """Whether a tensor of PyTorch's requires grad; false where it will not say, for views that it thinks are misused."""
+    try:
+        return is_tensor(x) and x.requires_grad
+    except RuntimeError:
+        return False
 
 
 def name_of(dtype):
@@ -91,7 +99,7 @@ def tensors_differ(mine, theirs, where):
         return "shape", f"{where}{tuple(a.shape)}, PyTorch {tuple(b.shape)}"
     if a.dtype != b.dtype:
         return "dtype", f"{where}{a.dtype}, PyTorch {b.dtype}"
-    if mine.requires_grad != theirs.requires_grad:
+    if mine.requires_grad != wants(theirs):
         return "requires_grad", f"{where}{mine.requires_grad}, PyTorch {theirs.requires_grad}"
     if not within(a, b):
         return "values", f"{where}{shown(a, b)}"

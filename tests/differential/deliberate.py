@@ -1,8 +1,34 @@
-"""The differences from PyTorch that are meant: patterns, with the reason."""
+"""The differences from PyTorch that are meant, in one table: the campaign consults it, docs/from-pytorch.md shows it.
+
+A row says what PyTorch does, what minigrad does and why, and recognises its differences: by their kind, by patterns for
+what the line calls and for what was found, and where that is not enough by a function of the line's operands.
+"""
 
 import re
+from dataclasses import dataclass
+from typing import Any
 
-ROWS = ()
+import torch
+
+KINDS = {"an error here", "no error here", "structure", "shape", "dtype", "requires_grad", "values", "value", "type"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One deliberate difference."""
+
+    title: str
+    theirs: str
+    mine: str
+    kinds: tuple
+    found: str = ""
+    what: str = ""
+    when: Any = None
+
+    def fits(self, kind, detail, what, text, operands):
+        """Whether this row explains a difference."""
+        return (kind in self.kinds and re.search(self.found, detail) and re.search(self.what, what)
+                and (self.when is None or self.when(text, operands)))
 
 
 def plain(detail):
@@ -11,9 +37,51 @@ def plain(detail):
     return re.sub(r"\b[a-z]\d+\b|-?\d[\d.e+-]*|\bnan\b|\binf\b|[\[\]()]", "#", detail)[:110]
 
 
-def explains(line, kind, detail):
-    """The row that explains a difference, or None."""
+def explains(difference, lines, names):
+    """The row that explains a difference after these lines, or None. `names` are the values in PyTorch."""
+    line = difference.line
+    operands = [names[name] for name in re.findall(r"\b[a-z]\d+\b", line.text) if name in names]
+    text = "\n".join(one.text for one in lines)
     for row in ROWS:
-        if row.fits(line, kind, detail):
+        if row.fits(difference.kind, difference.detail, line.what, text, operands):
             return row
     return None
+
+
+def without_axes(text, operands):
+    """Whether a tensor without axes, or a NumPy number, is among the operands."""
+    line = text.splitlines()[-1]
+    return "np." in line or any(isinstance(x, torch.Tensor) and not x.dim() for x in operands)
+
+
+def with_roots(text, operands):
+    """Whether the program takes roots, whose slope at 0 is infinite."""
+    return re.search(r"sqrt|norm|std|\*\*|pow", text)
+
+
+ROWS = (
+    Row("in-place changes inside a graph", "rewrites the graph around them", "raises, with the way out",
+        ("an error here",), "carries a graph, (which an in-place change|which an assignment would cut)"),
+    Row("the slope of `sqrt`, `norm`, `std` at 0", "inf or NaN", "0, so that a gradient penalty stays finite",
+        ("values",), r"PyTorch (-?inf|nan)", "grad|backward|derivative|gradients", with_roots),
+    Row("a second `backward()`", "passes where no op had saved anything", "always needs `retain_graph=True`",
+        ("an error here",), "already used and freed"),
+    Row("`view` that cannot share memory", "raises", "copies, as `reshape` does",
+        ("no error here",), "view size is not compatible|not compatible with.*view", r"view"),
+    Row("a tensor without axes beside one with axes", "does not widen the other's dtype", "widens, as in NumPy 2",
+        ("dtype", "an error here", "no error here"), "float|int|dtype", "", without_axes),
+    Row("dtypes that mix in products and layers", "raises", "follows NumPy's promotion", ("no error here",),
+        "same dtype|expected scalar type|Input type .* and (weight|bias) type|mixed dtype|found dtype"
+        "|should be the same"),
+    Row("losses of unequal shapes", "warns and broadcasts", "raises", ("an error here",), "loss.*shape|Loss.*shape",
+        "loss|Loss"),
+    Row("integers divided by zero", "raises", "0, with NumPy's warning", ("no error here",), "ZeroDivisionError"),
+    Row("what PyTorch has no kernel for", "raises, at some dtypes", "computes", ("no error here",),
+        "not implemented for"),
+    Row("more is differentiable", "losses and statistics have no derivative in their weights", "has one",
+        ("no error here",), "is not differentiable with respect to argument"),
+    Row("expanded tensors", "can be written where no element is written twice", "cannot be written",
+        ("an error here",), "read-only"),
+    Row("the order of equal elements in `topk`", "is that of its algorithm", "the first ones first", ("values",),
+        r"\[1\] ", "topk"),
+)

@@ -121,7 +121,7 @@ each("leaky_relu", "F", "input:any negative_slope?:0.2|0|1.0|-0.5|2 inplace?:Fal
 each("elu", "F", "input:any alpha?:0.5|1|-1.0|0 inplace?:False")
 each("gelu", "F", "input:any approximate?:'none'|'tanh'")
 each("softplus", "F", "input:any beta?:1|2.0|0.5 threshold?:20|1.0|0.0")
-each("dropout", "F", "input:any p?:0.0|0|1.0 training?:True|False inplace?:False")
+each("dropout", "F", "input:float p:0.0|0|1.0 training?:True|False inplace?:False")
 each("dropout", "F", "input:any p:0.5|0.0|1.5 training:False")
 each("normalize", "F", "input:float p?:2|1|2.0|3.0|float('inf') dim?:dim eps?:1e-12|0.1|1.0")
 each("one_hot", "F", "tensor:table-index[*] num_classes?:5|4|-1|2")

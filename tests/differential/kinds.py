@@ -168,7 +168,8 @@ for _style in ("positive", "share"):
 @kind("same")
 def same(draw, argument):
     """Of the first tensor's dtype, but for a mistake."""
-    return a_tensor(draw, argument, ANY if draw.first is None or draw.mistake() else (name_of(draw.first),))
+    return a_tensor(draw, argument, ANY if draw.first is None or draw.mistake() else (name_of(draw.first),),
+                    "plain" if draw.writer.chance(0.5) else None)
 
 
 @kind("same-share")
@@ -190,7 +191,7 @@ def labels(draw, argument):
     count = draw.sizes.get("C", 2)
     name = draw.writer.leaf(draw.shape(argument.shape), "int64", f"below {count + draw.mistake() or 1}")
     if draw.writer.chance(0.08):
-        draw.writer.add(f"{name}.view(-1)[:1].fill_({draw.writer.choice((-100, -100, 0, 1, -1))})", None, "fill_", True)
+        draw.writer.add(f"{name}.view(-1)[:1].fill_({draw.writer.choice((-100, -100, 0, 1, -1))})", None, "fill_", "writes")
     return name
 
 

@@ -7,9 +7,11 @@ import torch
 
 import minigrad
 from tests.differential.calls import listed
+from tests.differential.compare import wants
 from tests.differential.functions import KNOWN
 from tests.differential.kinds import KINDS, Argument, Draw
 from tests.differential.modules import MODULES, OPTIMISERS, SCHEDULERS
+from tests.differential.writer import variables
 
 MOVES = []
 FREE = [call for call in KNOWN if call.place not in ("inplace", "augmented", "init")]
@@ -23,11 +25,6 @@ def move(weight):
         return make
 
     return register
-
-
-def wants(x):
-    """Whether gradients flow through a tensor."""
-    return x.requires_grad
 
 
 @move(50)
@@ -58,8 +55,8 @@ def write(writer):
         part = value
     draw.given["part"] = part
     what = KINDS["other"](draw, Argument("value", "other", "~part"))
-    mode = "with torch.no_grad(): " if value.requires_grad and writer.chance(0.9) else ""
-    writer.add(f"{mode}{x}[{index}] = {what}", None, "x[...] =", True)
+    mode = "with torch.no_grad(): " if wants(value) and writer.chance(0.9) else ""
+    writer.add(f"{mode}{x}[{index}] = {what}", None, "x[...] =", "writes")
 
 
 @move(6)
@@ -67,10 +64,11 @@ def write_by_method(writer):
     """A method that writes, mostly where no graph is."""
     one = writer.choice(WRITERS)
     text = one.write(writer)
-    graph = text.split(".")[0].split(" ")[0]
-    held = graph in writer.names and getattr(writer.names[graph], "requires_grad", False)
+    if one.place == "augmented" and "[" in text.split(" ")[0]:  # an item of a tuple, which cannot be assigned to
+        return
+    held = any(wants(writer.names[name]) for name in variables(text)[:1])
     mode = "with torch.no_grad(): " if writer.chance(0.85 if held else 0.1) else ""
-    writer.add(mode + text, None, one.what, True)
+    writer.add(mode + text, None, one.what, "writes")
 
 
 @move(9)
@@ -83,7 +81,7 @@ def differentiate(writer):
     name, seed = writer.name("g"), writer.seed()
     weight = "" if not writer.evaluate(y).dim() and writer.chance(0.5) else f", like({y}, {seed})"
     text = f"{name} = torch.autograd.grad({y}, [{', '.join(sorted(xs))}]{weight}, create_graph=True, allow_unused=True)"
-    if writer.add(text, None, "autograd.grad"):
+    if writer.add(text, name, "autograd.grad"):
         writer.call(f"second({name}, [{', '.join(sorted(xs))}], {seed})", "second derivative", "h", False)
 
 
@@ -98,7 +96,7 @@ def backward(writer):
     text = f"{y}.backward({', '.join(filter(None, (weight, options)))})"
     if value.dim() and writer.chance(0.2):
         text = f"{y}.sum().backward({options})"
-    writer.add(text, None, "backward", True)
+    writer.add(text, None, "backward", "grads")
 
 
 @move(2)
@@ -114,16 +112,16 @@ def observe(writer):
     way = writer.choice(("hook", "hook", "dropped", "removed", "retain", "retain"))
     name = writer.name("k")
     if way == "retain":
-        writer.add(f"{x}.retain_grad()", None, "retain_grad", True)
+        writer.add(f"{x}.retain_grad()", None, "retain_grad", "grads")
     elif way == "dropped":
-        writer.add(f"{x}.register_hook({hook})", None, "register_hook", True)
+        writer.add(f"{x}.register_hook({hook})", None, "register_hook", "grads")
     else:
-        writer.add(f"{name} = {x}.register_hook({hook})", None, "register_hook", True)
+        writer.add(f"{name} = {x}.register_hook({hook})", None, "register_hook", "grads")
         if way == "removed":
-            writer.add(f"{name}.remove()", None, "remove", True)
+            writer.add(f"{name}.remove()", None, "remove", "grads")
     y = writer.pick(wants)
     if y and writer.chance(0.8):
-        writer.add(f"{y}.backward(like({y}, 1), retain_graph=True)", None, "backward", True)
+        writer.add(f"{y}.backward(like({y}, 1), retain_graph=True)", None, "backward", "grads")
 
 
 @move(2)
@@ -131,7 +129,7 @@ def forget(writer):
     """x.grad = None, or zeros."""
     x = writer.pick(lambda x: x.is_leaf and wants(x) and x.grad is not None)
     if x:
-        writer.add(writer.choice((f"{x}.grad = None", f"{x}.grad.zero_()", f"{x}.grad.detach_()")), None, ".grad", True)
+        writer.add(writer.choice((f"{x}.grad = None", f"{x}.grad.zero_()", f"{x}.grad.detach_()")), None, ".grad", "writes")
 
 
 @move(1)
@@ -140,7 +138,7 @@ def switch(writer):
     x = writer.pick(lambda x: x.is_leaf)
     if x:
         for flag in writer.choice((("False",), ("True",), ("False", "True"))):
-            writer.add(f"{x}.requires_grad_({flag})", None, "requires_grad_", True)
+            writer.add(f"{x}.requires_grad_({flag})", None, "requires_grad_", "grads")
 
 
 @move(6)
@@ -161,7 +159,7 @@ def use_module(writer):
         writer.add(f"{m}.eval()", None, "eval")
     y = writer.call(f"{m}({', '.join(given)})", f"nn.{name}")
     if y and writer.chance(0.5) and isinstance(writer.names[y], torch.Tensor) and wants(writer.names[y]):
-        writer.add(f"{y}.backward(like({y}, {writer.seed()}), retain_graph=True)", None, f"nn.{name} backward", True)
+        writer.add(f"{y}.backward(like({y}, {writer.seed()}), retain_graph=True)", None, f"nn.{name} backward", "grads")
         writer.call(f"[p.grad for p in {m}.parameters()]", f"nn.{name} gradients", quiet=False)
     if writer.chance(0.3):
         writer.call(f"state_of({m})", f"nn.{name} state", quiet=False)
@@ -190,14 +188,14 @@ def optimise(writer):
         used = [x for x in leaves if writer.chance(0.8)] or leaves[:1]
         loss = " + ".join(f"({x} * like({x}, {step})).sum()" if writer.chance(0.5) else f"({x} ** 2).sum()"
                           for x in used)
-        writer.add(f"{o}.zero_grad({writer.choice(('', '', 'set_to_none=False'))})", None, "zero_grad", True)
-        writer.add(f"({loss}).backward()", None, "backward", True)
+        writer.add(f"{o}.zero_grad({writer.choice(('', '', 'set_to_none=False'))})", None, "zero_grad", "writes")
+        writer.add(f"({loss}).backward()", None, "backward", "grads")
         if writer.chance(0.1):
             clip = writer.choice((f"clip_grad_norm_({held}, 0.5)", f"clip_grad_value_({held}, 0.3)"))
-            writer.add(f"nn.utils.{clip}", None, clip.split("(")[0], True)
-        writer.add(f"{o}.step()", None, f"optim.{name} step", True)
+            writer.add(f"nn.utils.{clip}", None, clip.split("(")[0], "writes")
+        writer.add(f"{o}.step()", None, f"optim.{name} step", "writes")
         if s:
-            writer.add(f"{s}.step()", None, f"{s} step", True)
+            writer.add(f"{s}.step()", None, f"{s} step", "writes")
             writer.call(f"rates({o})", "the rates", quiet=False)
         change(writer, o)
 
@@ -217,6 +215,6 @@ def change(writer, o):
         option = writer.choice(list(writer.names[o].defaults))
         value = {"lr": "0.03", "momentum": "0.5", "weight_decay": "0.2"}.get(option)
         if value:
-            writer.add(f"{o}.param_groups[0]['{option}'] = {value}", None, "param_groups", True)
+            writer.add(f"{o}.param_groups[0]['{option}'] = {value}", None, "param_groups", "writes")
     if writer.chance(0.1):
-        writer.add(f"{o}.load_state_dict({o}.state_dict())", None, "load_state_dict", True)
+        writer.add(f"{o}.load_state_dict({o}.state_dict())", None, "load_state_dict", "writes")

@@ -16,8 +16,9 @@ def integers(seed, low, high, *shape):
 
 
 def leaf(array):
-    """A tensor on an array, strides and all; in PyTorch, which has no negative strides, on a copy in the same order."""
-    return torch.from_numpy(array if torch.__name__ == "minigrad" else array.copy("K"))  # noqa: F821
+    """A tensor on an array, strides and all; PyTorch, which has no negative ones, gets a copy of such an array."""
+    turned = torch.__name__ == "torch" and any(step < 0 for step in array.strides)  # noqa: F821
+    return torch.from_numpy(array.copy("K") if turned else array)  # noqa: F821
 
 
 def name_of(dtype):

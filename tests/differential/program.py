@@ -2,7 +2,7 @@
 
 import functools
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -35,7 +35,9 @@ class Difference:
     @property
     def group(self):
         """What differences with the same cause have in common."""
-        return self.line.what, self.kind, deliberate.plain(self.detail)
+        if "error" in self.kind:
+            return self.kind, deliberate.plain(self.detail)
+        return self.kind, self.line.what, deliberate.plain(self.detail)
 
 
 class Program:
@@ -65,7 +67,8 @@ class Program:
             kind, detail = self.compared(position, line, mine, theirs)
             if kind is None:
                 continue
-            found.append(Difference(line, kind, detail, deliberate.explains(line, kind, detail)))
+            one = Difference(line, kind, detail)
+            found.append(replace(one, reason=deliberate.explains(one, self.lines[:position + 1], theirs)))
             if line.changes:
                 break
             for name in variables(line.text.split("=")[0]):
@@ -157,7 +160,7 @@ def leaves_of(value):
 def perturbed(lines, seed):
     """The names after lines have run in PyTorch with numbers that are a few roundings off."""
     names, rng = namespace(torch), np.random.default_rng(seed)
-    exact, still = names["leaf"], any(line.changes for line in lines)
+    exact, still = names["leaf"], any(line.changes == "writes" for line in lines)
 
     def leaf(array):
         array = np.array(array)
@@ -170,7 +173,7 @@ def perturbed(lines, seed):
             noise = nudged(np.ones(value.shape, compare.name_of(value.dtype)), rng, everywhere=True)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                names[line.target] = value * torch.from_numpy(np.where(round_numbers(value.detach().numpy()), 1, noise))
+                names[line.target] = value * torch.from_numpy(np.where(round_numbers(value.numpy(force=True)), 1, noise))
     return names
 
 

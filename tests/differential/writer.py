@@ -28,12 +28,15 @@ def namespace(library):
 
 @dataclass(frozen=True)
 class Line:
-    """One statement: its text, the name that it gives a value to, what it calls, whether it changes other values."""
+    """One statement: its text, the name that it gives a value to, what it calls, and whether it changes other values:
+
+    "grads" for a line that only adds to `.grad`, "writes" for one that writes into memory.
+    """
 
     text: str
     target: str | None = None
     what: str = ""
-    changes: bool = False
+    changes: str = ""
 
 
 class Writer:
@@ -67,7 +70,7 @@ class Writer:
         """The value of an expression in PyTorch."""
         return eval(text, self.names)
 
-    def add(self, text, target=None, what="", changes=False):
+    def add(self, text, target=None, what="", changes=""):
         """Append a line and run it in PyTorch; whether it passed. Tensors that it gives join the pool."""
         self.lines.append(Line(text, target, what, changes))
         try:
@@ -104,7 +107,7 @@ class Writer:
 
     def pick(self, wanted):
         """An expression in the pool whose value satisfies `wanted`, late ones more often; None if there is none."""
-        fitting = [entry for entry in self.pool if wanted(entry[1])]
+        fitting = [entry for entry in self.pool if holds(wanted, entry[1])]
         if not fitting:
             return None
         return fitting[-1 - min(int(self.random.expovariate(0.4)), len(fitting) - 1)][0]
@@ -125,6 +128,14 @@ class Writer:
             text += ".requires_grad_()"
         self.add(f"{name} = {text}", name, "leaf")
         return name
+
+
+def holds(wanted, x):
+    """Whether a tensor is wanted; one that PyTorch will say nothing about, a view that it thinks is misused, is not."""
+    try:
+        return wanted(x)
+    except RuntimeError:
+        return False
 
 
 def extreme(x):
@@ -161,6 +172,7 @@ def array_text(writer, shape, dtype, values=None):
         values = "below 2"
     elif dtype in ("uint8", "int8", "int16", "int32", "int64") and not values.startswith("below"):
         values = "whole" if dtype != "uint8" else "below 7"
+    values = "normal" if values == "plain" else values
     if size > 12 and values in ("normal", "share", "large", "positive"):
         text = f"normal({writer.seed()}, {', '.join(map(str, shape))})"
         text = {"normal": "{}", "large": "({} * 300)", "positive": "(np.abs({}) + 0.1)",

@@ -1,76 +1,49 @@
-"""python -m tests.differential"""
+"""Random programs, here and in PyTorch: `python -m tests.differential --programs 100000 --processes 2`.
+
+A program is written from its number, line by line: functions, methods, operators, indexing, assignments, modules,
+losses, optimisers, hooks, first and second derivatives, at all dtypes, of inputs with no axes, no elements, or any
+strides. Both libraries run it; values, shapes, dtypes, gradients, errors and what changes in place are compared after
+each line. What differs on purpose is a row of `deliberate.py` (and of docs/from-pytorch.md); anything else is printed,
+grouped by cause, with the shortest program that shows it, and makes the exit status 1. `--show N` prints program N and
+its differences. A function is covered by one line of `functions.py`, a module or optimiser by one of `modules.py`.
+"""
 
 import argparse
-import collections
-import concurrent.futures
-import time
-
-import torch
+import sys
 
 
-def parse():
-    p = argparse.ArgumentParser()
-    p.add_argument("--programs", type=int, default=2000)
-    p.add_argument("--first", type=int, default=0)
-    p.add_argument("--processes", type=int, default=1)
-    p.add_argument("--show", type=int, nargs="*")
-    return p.parse_args()
+def main(arguments=None):
+    """Run the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.differential", description=__doc__.splitlines()[0])
+    parser.add_argument("--programs", type=int, default=1000, help="how many (default 1000)")
+    parser.add_argument("--first", type=int, default=0, help="the number of the first one (default 0)")
+    parser.add_argument("--processes", type=int, default=1, help="how many run at a time (default 1)")
+    parser.add_argument("--show", type=int, metavar="N", help="print program N and its differences")
+    options = parser.parse_args(arguments)
+    if options.show is not None:
+        return show(options.show)
+    from tests.differential.campaign import campaign
+
+    findings = campaign(range(options.first, options.first + options.programs), options.processes,
+                        lambda text: print(text, file=sys.stderr))
+    print(findings)
+    return 1 if findings.causes else 0
 
 
-def chunk(numbers):
-    from tests.differential.program import Program
+def show(number):
+    """Print one program, the lines that differ, and the shortest program of each difference without a reason."""
+    from tests.differential.program import HEADER, Program
 
-    torch.set_num_threads(1)
-    found, lines, explained = {}, 0, collections.Counter()
-    for number in numbers:
-        try:
-            program = Program.written(number)
-        except Exception as error:
-            raise RuntimeError(f"program {number}: {error}") from error
-        lines += len(program.lines)
-        for d in program.differences():
-            if d.reason is not None:
-                explained[d.reason] += 1
-                continue
-            count, shortest, _, whats = found.get(d.group, (0, None, None, set()))
-            if count < 3:
-                small = program.shrunk(d)
-                if shortest is None or len(str(small)) < len(str(shortest)):
-                    shortest = small
-            found[d.group] = count + 1, shortest, d.detail, whats | {d.line.what}
-    return found, lines, explained
-
-
-def main():
-    o = parse()
-    if o.show:
-        from tests.differential.program import Program
-        for n in o.show:
-            p = Program.written(n)
-            print(f"# {n}")
-            print(p)
-            for d in p.differences():
-                print("  ->", d.line.text, "|", d.kind, "|", d.detail, "|", d.reason)
-        return
-    start = time.time()
-    numbers = range(o.first, o.first + o.programs)
-    chunks = [numbers[i:i + 250] for i in range(0, len(numbers), 250)]
-    groups, lines, explained = {}, 0, collections.Counter()
-    with concurrent.futures.ProcessPoolExecutor(o.processes) as pool:
-        for found, n, why in pool.map(chunk, chunks):
-            lines += n
-            explained += why
-            for group, (count, program, detail, whats) in found.items():
-                have = groups.get(group, (0, program, detail, set()))
-                best = min((have[1], program), key=lambda p: len(str(p)))
-                groups[group] = have[0] + count, best, detail, have[3] | whats
-    for group, (count, program, detail, whats) in sorted(groups.items(), key=lambda g: -g[1][0]):
-        print(f"\n## {count} x {group[0]} in {', '.join(sorted(whats))[:300]}   (program {program.number})\n   {detail}")
-        print("\n".join("      " + t for t in str(program).splitlines()))
-    print(f"{o.programs} programs, {lines} lines, {len(groups)} groups of differences, {sum(g[0] for g in groups.values())} in all, {time.time()-start:.0f} s")
-    for row, count in explained.most_common():
-        print(f"  {count} {row.title}")
+    program = Program.written(number)
+    print(HEADER + str(program))
+    for difference in program.differences():
+        print(f"\n{difference.line.text}\n  {difference.kind}: {difference.detail}")
+        if difference.reason:
+            print(f"  on purpose: {difference.reason.title}")
+        else:
+            print("".join(f"    {line.text}\n" for line in program.shrunk(difference).lines))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

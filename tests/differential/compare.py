@@ -10,7 +10,7 @@ import torch
 
 from minigrad import Tensor
 
-ROUNDINGS = 48  # by how many units in the last place of the largest element two arrays may always differ
+ROUNDINGS = 8  # by how many units in the last place of the largest element two arrays may always differ
 MOVED = 32  # how many times the movement seen under perturbation they may differ
 SMALLEST = {"float16": 6e-8, "float32": 1.4e-45, "float64": 5e-324}
 
@@ -36,7 +36,7 @@ def is_tensor(x):
 
 
 def wants(x):
-    """Whether a tensor of PyTorch's requires grad; false where it will not say, for views that it thinks are misused."""
+    """Whether a tensor requires grad; false where PyTorch will not say: for views that it thinks are misused."""
     try:
         return is_tensor(x) and x.requires_grad
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""The table of functions: one line each, with PyTorch's names of the arguments. How to read it: calls.py and kinds.py."""
+"""The table of functions: a line each, with PyTorch's names of the arguments. How to read it: calls.py, kinds.py."""
 
 from tests.differential.calls import CALLS, each
 
@@ -10,12 +10,16 @@ each("relu", "torch method F", "input:any")
 each("floor ceil trunc sign round isnan isinf isfinite frac", "torch method", "input:any")
 each("logical_not", "torch method", "input:any")
 each("add sub", "torch method", "input:any other:other[~input] alpha?:number")
-each("mul pow remainder floor_divide fmod", "torch method", "input:any other:other[~input]")
+each("mul remainder floor_divide fmod", "torch method", "input:any other:other[~input]")
+each("pow", "torch method", "input:any exponent:other[~input]")
 each("div true_divide", "torch method", "input:any other:other[~input]")
 each("maximum minimum logical_and logical_or logical_xor", "torch method", "input:any other:mixed[~input]")
 each("eq ne lt le gt ge", "torch method", "input:any other:other[~input]")
-each("+ - * / ** // % == != < <= > >= & | ^", "operator", "input:any other:other[~input]")
-each("- ~ +", "unary", "input:any")
+each("+ - * / ** // % == != < <= > >=", "operator", "input:any other:other[~input]")
+each("& | ^", "operator", "input:discrete other:discrete[~input]")
+each("& | ^", "operator", "input:discrete other:True|1|False|3|2.0")
+each("- +", "unary", "input:any")
+each("~", "unary", "input:discrete")
 each("clamp clip", "torch method", "input:any min?:number max?:number")
 each("where", "torch", "condition:bool input:any[~condition] other:other[~input]")
 each("where", "method", "input:any condition:bool[~input] other:other[~input]")
@@ -56,7 +60,8 @@ each("unflatten", "torch method", "input:any dim:dim sizes:factors")
 each("squeeze", "torch method", "input:any dim?:dim")
 each("squeeze", "torch method", "input:any dim:dims")
 each("unsqueeze", "torch method", "input:any dim:new-dim")
-each("transpose swapaxes", "torch method", "input:any dim0:dim dim1:dim")
+each("transpose", "torch method", "input:any dim0:dim dim1:dim")
+each("swapaxes", "torch method", "input:any axis0:dim axis1:dim")
 each("t", "torch method", "input:any[N,M]")
 each("t", "torch method", "input:any")
 each("permute", "torch method", "input:any dims:order")
@@ -105,7 +110,7 @@ each("mm", "torch method", "input:any[N,M] mat2:same[M,K]")
 each("bmm", "torch method", "input:float[B,N,M] mat2:same[B,M,K]")
 each("mv", "torch method", "input:float[N,M] vec:same[M]")
 each("dot", "torch method", "input:any[N] tensor:same[N]")
-each("mm mv dot bmm", "torch method", "input:float other:same")
+each("mm mv dot bmm", "torch method", "input:float _other:same")
 each("outer", "torch method", "input:any[N] vec2:mixed[M]")
 each("einsum", "torch", "_equation:'ij,jk->ik'|'ij,jk'|'ij,jk->k' _a:float[N,M] _b:same[M,K]")
 each("einsum", "torch", "_equation:'bij,bjk->bik'|'bij,bjk->ki'|'...ij,...jk->...ik' _a:float[B,N,M] _b:same[B,M,K]")
@@ -124,7 +129,7 @@ each("softplus", "F", "input:any beta?:1|2.0|0.5 threshold?:20|1.0|0.0")
 each("dropout", "F", "input:float p:0.0|0|1.0 training?:True|False inplace?:False")
 each("dropout", "F", "input:any p:0.5|0.0|1.5 training:False")
 each("normalize", "F", "input:float p?:2|1|2.0|3.0|float('inf') dim?:dim eps?:1e-12|0.1|1.0")
-each("one_hot", "F", "tensor:table-index[*] num_classes?:5|4|-1|2")
+each("one_hot", "F", "input:table-index[*] num_classes?:5|4|-1|2")
 each("embedding", "F", "input:table-index[*] weight:float[V,D]")
 each("cosine_similarity", "F", "x1:float[*,N] x2:same[=x1] dim?:-1")
 
@@ -151,28 +156,30 @@ each("nll_loss", "F", "input:float[N,C,H,W] target:labels[N,H,W] weight?:same[C]
 each("kl_div", "F", "input:float target:same-share[=input] reduction?:'mean'|'sum'|'none'|'batchmean'")
 
 # Convolution, pooling, normalisation.
-each("conv1d", "F", "input:float[N?,G*I,L] weight:same[G*O,I,K] bias?:same[G*O] stride?:one padding?:one0 "
+each("conv1d", "F torch", "input:float[N?,G*I,L] weight:same[G*O,I,K] bias?:same[G*O] stride?:one padding?:one0 "
      "dilation?:one groups:symbol[G]")
-each("conv2d", "F", "input:float[N?,G*I,H,W] weight:same[G*O,I,K,J] bias?:same[G*O] stride?:pair padding?:pair0 "
+each("conv2d", "F torch", "input:float[N?,G*I,H,W] weight:same[G*O,I,K,J] bias?:same[G*O] stride?:pair padding?:pair0 "
      "dilation?:pair groups:symbol[G]")
-each("conv2d conv1d", "F", "input:float[N,I,H,W] weight:same[O,I,K,J] bias?:same[O] stride?:1 padding:'same'|'valid'")
-each("conv_transpose1d", "F", "input:float[N?,G*I,L] weight:same[G*I,O,K] bias?:same[G*O] stride?:one padding?:one0 "
-     "output_padding?:one0 groups:symbol[G] dilation?:one")
-each("conv_transpose2d", "F", "input:float[N?,G*I,H,W] weight:same[G*I,O,K,J] bias?:same[G*O] stride?:pair "
+each("conv2d", "F torch", "input:float[N,I,H,W] weight:same[O,I,K,J] bias?:same[O] stride?:1 padding:'same'|'valid'")
+each("conv_transpose1d", "F torch", "input:float[N?,G*I,L] weight:same[G*I,O,K] bias?:same[G*O] stride?:one "
+     "padding?:one0 output_padding?:one0 groups:symbol[G] dilation?:one")
+each("conv_transpose2d", "F torch", "input:float[N?,G*I,H,W] weight:same[G*I,O,K,J] bias?:same[G*O] stride?:pair "
      "padding?:pair0 output_padding?:pair0 groups:symbol[G] dilation?:pair")
-each("max_pool1d", "F", "input:any[N?,C,L] kernel_size:one stride?:one padding?:pool-padding dilation?:pool-dilation "
-     "ceil_mode?:flag")
-each("max_pool2d", "F", "input:any[N?,C,H,W] kernel_size:pair stride?:pair padding?:pool-padding "
+each("max_pool1d", "F torch", "input:any[N?,C,L] kernel_size:one stride?:one padding?:pool-padding "
      "dilation?:pool-dilation ceil_mode?:flag")
-each("avg_pool1d", "F", "input:float[N?,C,L] kernel_size:one stride?:one padding?:pool-padding ceil_mode?:flag "
+each("max_pool2d", "F torch", "input:any[N?,C,H,W] kernel_size:pair stride?:pair padding?:pool-padding "
+     "dilation?:pool-dilation ceil_mode?:flag")
+each("avg_pool1d", "F torch", "input:float[N?,C,L] kernel_size:one stride?:one padding?:pool-padding ceil_mode?:flag "
      "count_include_pad?:flag")
 each("avg_pool2d", "F", "input:any[N?,C,H,W] kernel_size:pair stride?:pair padding?:pool-padding ceil_mode?:flag "
      "count_include_pad?:flag divisor_override?:1|2|3")
-each("adaptive_avg_pool1d", "F", "input:float[N?,C,L] output_size:output-size[1d]")
+each("adaptive_avg_pool1d", "F torch", "input:float[N?,C,L] output_size:output-size[1d]")
 each("adaptive_avg_pool2d", "F", "input:float[N?,C,H,W] output_size:output-size[2d]")
-each("interpolate", "F", "input:float[N,C,H,W] size:3|(2,5)|4 mode?:'nearest'|'bilinear' align_corners?:flag")
-each("interpolate", "F", "input:any[N,C,H,W] scale_factor:2|2.0|(2,3)|0.5|1.5 mode?:'nearest'")
-each("interpolate", "F", "input:float[N,C,L] scale_factor:2|0.5|1.5 mode:'nearest'|'linear' align_corners?:flag")
+each("interpolate", "F", "input:float[N,C,H,W] size:3|(2,5)|4 scale_factor?:None mode:'nearest'|'bilinear' "
+     "align_corners?:None")
+each("interpolate", "F", "input:float[N,C,H,W] size:3|(2,5)|4 scale_factor?:None mode:'bilinear' align_corners:flag")
+each("interpolate", "F", "input:any[N,C,H,W] size:None scale_factor:2|2.0|(2,3)|0.5|1.5 mode?:'nearest'")
+each("interpolate", "F", "input:float[N,C,L] size:None scale_factor:2|0.5|1.5 mode:'linear' align_corners?:flag")
 each("pixel_shuffle", "F torch", "input:any[N?,4*C,H,W] upscale_factor:2")
 each("pixel_unshuffle", "F torch", "input:any[N?,C,2*H,2*W] downscale_factor:2")
 each("batch_norm", "F", "input:float[N,C,*] running_mean:same[C] running_var:same-share[C] weight?:same[C] "
@@ -181,19 +188,22 @@ each("batch_norm", "F", "input:float[N,C,*] running_mean:None running_var:None w
      "training:True momentum?:0.1|0.5 eps?:1e-5|0.1")
 each("instance_norm", "F", "input:float[N,C,L] running_mean?:None running_var?:None weight?:same[C] bias?:same[C] "
      "use_input_stats?:True momentum?:0.1 eps?:1e-5|0.1")
-each("layer_norm", "F", "input:float[*,D] normalized_shape:({D},)|[{D}]|{D} weight?:same[D] bias?:same[D] eps?:1e-5|0.1")
+each("layer_norm", "F", "input:float[*,D] normalized_shape:({D},)|[{D}] weight?:same[D] bias?:same[D] eps?:1e-5|0.1")
 each("group_norm", "F", "input:float[N,2*C,*] num_groups:1|2 weight?:same[2*C] bias?:same[2*C] eps?:1e-5|0.1")
 
 # What a tensor tells, and what it turns into.
 each("shape dtype ndim requires_grad is_leaf T mT data device is_cuda", "attribute", "input:any")
 each("grad", "attribute", "input:float")
 each("size", "method", "input:any dim?:dim")
-each("dim numel nelement is_floating_point detach clone tolist item is_contiguous contiguous cpu", "method", "input:any")
+each("dim numel nelement is_floating_point detach clone tolist contiguous cpu", "method", "input:any")
 each("float double half long int bool byte short char", "method", "input:any")
+each("item", "method", "input:any[]")
+each("item", "method", "input:any[1,1]")
 each("to type", "method", "input:any dtype:dtype")
 each("to type_as", "method", "input:any other:any")
 each("numel is_tensor is_floating_point detach clone", "torch", "input:any")
-each("len float int bool abs", "unary", "input:any")
+each("len abs", "unary", "input:any")
+each("float int bool", "unary", "input:any[]")
 
 # New tensors.
 each("zeros ones", "torch", "size:shape dtype?:dtype requires_grad?:False")
@@ -207,6 +217,12 @@ each("linspace", "torch", "start:real end:real steps:count dtype?:float-dtype")
 each("zeros_like ones_like", "torch", "input:any dtype?:dtype requires_grad?:False")
 each("full_like", "torch", "input:any fill_value:number dtype?:dtype")
 each("rand_like randn_like", "drawn", "input:float dtype?:float-dtype")
+each("randint", "drawn", "low:0|1 high:5|2 size:shape")
+each("randint", "drawn", "high:5|2 size:shape")
+each("randperm", "drawn", "n:count")
+each("normal", "drawn", "mean:float std:1.0|2")
+each("normal", "drawn", "mean:0.0|1.0 std:1.0|0.5 size:shape")
+each("bernoulli", "drawn", "input:share")
 each("empty_like", "drawn", "input:any dtype?:dtype")
 each("tensor as_tensor", "torch", "data:1|2.5|True|[1,2]|[1.5,2]|[[True],[False]]|[]|[[1,2.0]]|[True,2]|np.float64(1)|"
      "np.ones(2)|np.float32(2)|[np.float32(1)]|[np.float64(2)]|[[]]|np.arange(3)|[np.int32(1)]|(1,2)|range(3) "
@@ -224,14 +240,29 @@ each("lerp_", "inplace", "input:float end:same[~input] weight:real")
 each("clamp_", "inplace", "input:any min?:number max?:number")
 each("zero_ relu_ exp_ sqrt_ abs_ neg_ sigmoid_ tanh_ floor_ round_ sin_", "inplace", "input:any")
 each("fill_", "inplace", "input:any value:number")
-each("copy_", "inplace", "input:any src:any[~input]")
+each("copy_", "inplace", "input:any _src:any[~input]")
 each("masked_fill_", "inplace", "input:any mask:bool[~input] value:number")
 each("scatter_", "inplace", "input:any dim:dim index:along value:number")
 each("scatter_", "inplace", "input:any dim:dim index:along src:same[=index]")
 each("scatter_add_", "inplace", "input:any dim:dim index:along src:same[=index]")
 each("index_fill_", "inplace", "input:any dim:dim index:rows value:number")
-each("+= -= *= /= **= //= %= &= |= ^=", "augmented", "input:any other:other[~input]")
+each("+= -= *= /= **= //= %=", "augmented", "input:any other:other[~input]")
+each("&= |= ^=", "augmented", "input:discrete other:discrete[~input]")
 each("constant_", "init", "tensor:float val:real")
 each("zeros_ ones_", "init", "tensor:float")
+
+ELSEWHERE = {
+    "what is random, or about the generator": "normal_ uniform_ bernoulli_ xavier_uniform_ xavier_normal_ "
+    "kaiming_uniform_ kaiming_normal_ Generator manual_seed initial_seed get_rng_state set_rng_state spectral_norm "
+    "remove_spectral_norm",
+    "what lines of moves.py and modules.py do": "Tensor backward register_hook requires_grad_ retain_grad no_grad "
+    "set_grad_enabled clip_grad_norm_ clip_grad_value_ from_numpy ModuleList Parameter Module functional init utils",
+    "switches, which would outlast a program": "enable_grad inference_mode is_grad_enabled set_default_device "
+    "set_default_dtype set_default_tensor_type get_default_dtype",
+    "names of types, and old ones of tensors": "Size device dtype BoolTensor ByteTensor CharTensor DoubleTensor "
+    "FloatTensor HalfTensor IntTensor LongTensor ShortTensor",
+    "files and devices": "load save cuda numpy",
+    "what PyTorch has in another form": "array node grad_fn is_contiguous torch_default_",
+}
 
 KNOWN = [call for call in CALLS if call.exists()]  # the others are covered once minigrad has them

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 import torch
+
 from tests.differential.writer import ANY, FLOATS, INTEGERS
 
 KINDS = {}
@@ -191,7 +192,8 @@ def labels(draw, argument):
     count = draw.sizes.get("C", 2)
     name = draw.writer.leaf(draw.shape(argument.shape), "int64", f"below {count + draw.mistake() or 1}")
     if draw.writer.chance(0.08):
-        draw.writer.add(f"{name}.view(-1)[:1].fill_({draw.writer.choice((-100, -100, 0, 1, -1))})", None, "fill_", "writes")
+        value = draw.writer.choice((-100, -100, 0, 1, -1))
+        draw.writer.add(f"{name}.view(-1)[:1].fill_({value})", None, "fill_", "writes")
     return name
 
 
@@ -250,7 +252,7 @@ def several(draw, argument):
     draw.given["input"] = x
     for _ in range(writer.choice((0, 1, 1, 1, 2))):
         dtypes = ANY if writer.chance(0.2) else (name_of(x),)
-        part = writer.pick(lambda y: name_of(y) in dtypes and y.shape == x.shape) if writer.chance(0.5) else None
+        part = writer.pick(lambda y, d=dtypes: name_of(y) in d and y.shape == x.shape) if writer.chance(0.5) else None
         parts.append(part or writer.leaf(x.shape if not draw.mistake() else (3, *x.shape), writer.choice(dtypes)))
     return f"[{', '.join(parts)}]" if writer.chance(0.7) else f"({', '.join(parts)},)"
 
@@ -484,7 +486,7 @@ def pool_padding(draw, argument):
 
 @kind("pool-dilation")
 def pool_dilation(draw, argument):
-    """A dilation of max pooling: 1 wherever there is padding, since PyTorch then reads and writes outside its memory."""
+    """A dilation of max pooling: 1 where there is padding, since with both PyTorch writes outside of its memory."""
     return "1" if draw.given.get("padding") else str(draw.writer.integer(1, 2))
 
 

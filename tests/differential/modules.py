@@ -87,6 +87,9 @@ module("CrossEntropyLoss", "weight?:None ignore_index?:-100|0 reduction?:'mean'|
 module("NLLLoss", "weight?:None ignore_index?:-100|0 reduction?:'mean'|'sum'|'none'",
        "input:float[N,C] target:labels[N]")
 
+module("Sequential", "_a:nn.Linear(3,2) _b:nn.Tanh()|nn.ReLU()|nn.LeakyReLU(0.2)|nn.Sigmoid()|nn.BatchNorm1d(2) "
+       "_c?:nn.Linear(2,1)|nn.LayerNorm(2)|nn.Linear(2,3,bias=False)", "input:float[N,3]")
+
 optimiser("SGD", "lr:0.1|0.01|1 momentum?:0.9|0.0 dampening?:0|0.3 weight_decay?:0.1|0 nesterov?:flag maximize?:flag")
 optimiser("SGD", "lr?:0.1 momentum:0.9 dampening:0.0 weight_decay:0.0|0.1 nesterov:True")
 optimiser("Adam", "lr?:0.1|0.01 betas?:(0.5,0.999)|(0.9,0.99)|(0.0,0.9) eps?:1e-8|1e-2 weight_decay?:0.1|0 "
@@ -102,4 +105,6 @@ scheduler("MultiStepLR", "milestones:[1,3]|[2]|[2,2,3]|(1,2) gamma?:0.5|0.1")
 scheduler("ExponentialLR", "gamma:0.5|0.9")
 scheduler("LinearLR", "start_factor?:0.5|0.1 end_factor?:1.0|0.5 total_iters?:2|5")
 scheduler("LambdaLR", "lr_lambda:decay|[decay]")
+scheduler("ReduceLROnPlateau", "mode?:'min'|'max' factor?:0.5|0.1 patience?:0|1 threshold?:1e-4|0.1 cooldown?:0|1 "
+          "min_lr?:0.0|0.02")
 scheduler("CosineAnnealingLR", "T_max:2|3 eta_min?:0.0|0.01")

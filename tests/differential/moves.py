@@ -103,12 +103,13 @@ def backward(writer):
 def observe(writer):
     """Hooks and retained gradients."""
     x = writer.pick(wants)
-    if not x or "[" in x:
-        return
-    hook = writer.choice(("lambda g: g * 2", "lambda g: None", "lambda g: seen.append(g.sum().item())",
+    if not x or "[" in x or any(line.changes == "writes" for line in writer.lines):
+        return  # PyTorch crashes at a hook on a view of a leaf that was written under no_grad
+    seen = writer.name("k")
+    hook = writer.choice(("lambda g: g * 2", "lambda g: None", f"lambda g: {seen}.append(g.sum().item())",
                           "lambda g: torch.zeros_like(g)"))
-    if "seen" in hook:
-        writer.add("seen = []", "seen", "")
+    if seen in hook:
+        writer.add(f"{seen} = []", seen, "")
     way = writer.choice(("hook", "hook", "dropped", "removed", "retain", "retain"))
     name = writer.name("k")
     if way == "retain":
@@ -129,7 +130,8 @@ def forget(writer):
     """x.grad = None, or zeros."""
     x = writer.pick(lambda x: x.is_leaf and wants(x) and x.grad is not None)
     if x:
-        writer.add(writer.choice((f"{x}.grad = None", f"{x}.grad.zero_()", f"{x}.grad.detach_()")), None, ".grad", "writes")
+        text = writer.choice((f"{x}.grad = None", f"{x}.grad.zero_()", f"{x}.grad.detach_()"))
+        writer.add(text, None, ".grad", "writes")
 
 
 @move(1)
@@ -195,7 +197,8 @@ def optimise(writer):
             writer.add(f"nn.utils.{clip}", None, clip.split("(")[0], "writes")
         writer.add(f"{o}.step()", None, f"optim.{name} step", "writes")
         if s:
-            writer.add(f"{s}.step()", None, f"{s} step", "writes")
+            metric = f"{writer.random.random():.2f}" if "Plateau" in type(writer.names[s]).__name__ else ""
+            writer.add(f"{s}.step({metric})", None, type(writer.names[s]).__name__, "writes")
             writer.call(f"rates({o})", "the rates", quiet=False)
         change(writer, o)
 

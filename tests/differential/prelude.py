@@ -1,8 +1,6 @@
-"""What every program of the campaign starts with. `torch` is minigrad or PyTorch: whoever runs this text says which."""
+"""What programs find beside their own lines: `names(torch)`, where torch is minigrad or PyTorch."""
 
 import numpy as np
-
-nn, F = torch.nn, torch.nn.functional  # noqa: F821
 
 
 def normal(seed, *shape):
@@ -15,42 +13,14 @@ def integers(seed, low, high, *shape):
     return np.random.default_rng(seed).integers(low, high, shape)
 
 
-def leaf(array):
-    """A tensor on an array, strides and all; PyTorch, which has no negative ones, gets a copy of such an array."""
-    turned = torch.__name__ == "torch" and any(step < 0 for step in array.strides)  # noqa: F821
-    return torch.from_numpy(array.copy("K") if turned else array)  # noqa: F821
-
-
 def name_of(dtype):
     """A dtype's name as NumPy has it."""
     return str(dtype).removeprefix("torch.")
 
 
-def like(y, seed):
-    """A random cotangent for y."""
-    return leaf(np.asarray(normal(seed, *y.shape)).astype(name_of(y.dtype)))
-
-
-def second(slopes, xs, seed):
-    """The gradient of the slopes, weighed at random: zeros where the slopes do not depend on an x."""
-    live = [g for g in slopes if g is not None and g.requires_grad]
-    found = [None] * len(xs)
-    if live:
-        weights = [like(g, seed + i) for i, g in enumerate(live)]
-        found = torch.autograd.grad(live, xs, weights, allow_unused=True)  # noqa: F821
-    return [torch.zeros_like(x) if g is None else g for g, x in zip(found, xs)]  # noqa: F821
-
-
-def filled(module, seed):
-    """The module with parameters and buffers that depend on the seed alone."""
-    state = module.state_dict()
-    for i, (name, x) in enumerate(state.items()):
-        if x.is_floating_point():
-            values = normal(seed + i, *x.shape)
-            values = np.abs(values) + 0.5 if "var" in name else values
-            state[name] = leaf(np.asarray(values).astype(name_of(x.dtype)))
-    module.load_state_dict(state)
-    return module
+def decay(epoch):
+    """A factor for LambdaLR."""
+    return 1 / (1 + epoch)
 
 
 def state_of(module):
@@ -63,6 +33,36 @@ def rates(optimiser):
     return [group["lr"] for group in optimiser.param_groups]
 
 
-def decay(epoch):
-    """A factor for LambdaLR."""
-    return 1 / (1 + epoch)
+def names(torch):
+    """The names that a program finds, on one of the two libraries."""
+    def leaf(array):
+        """A tensor on an array, strides and all; PyTorch, which has no negative ones, gets a copy of such an array."""
+        turned = torch.__name__ == "torch" and any(step < 0 for step in array.strides)
+        return torch.from_numpy(array.copy("K") if turned else array)
+
+    def like(y, seed):
+        """A random cotangent for y."""
+        return leaf(np.asarray(normal(seed, *y.shape)).astype(name_of(y.dtype)))
+
+    def second(slopes, xs, seed):
+        """The gradient of the slopes, weighed at random: zeros where the slopes do not depend on an x."""
+        live, found = [g for g in slopes if g is not None and g.requires_grad], [None] * len(xs)
+        if live:
+            weights = [like(g, seed + i) for i, g in enumerate(live)]
+            found = torch.autograd.grad(live, xs, weights, allow_unused=True)
+        return [torch.zeros_like(x) if g is None else g for g, x in zip(found, xs)]
+
+    def filled(module, seed):
+        """The module with parameters and buffers that depend on the seed alone."""
+        state = module.state_dict()
+        for i, (name, x) in enumerate(state.items()):
+            if x.is_floating_point():
+                values = normal(seed + i, *x.shape)
+                values = np.abs(values) + 0.5 if "var" in name else values
+                state[name] = leaf(np.asarray(values).astype(name_of(x.dtype)))
+        module.load_state_dict(state)
+        return module
+
+    return {"torch": torch, "nn": torch.nn, "F": torch.nn.functional, "np": np, "leaf": leaf, "like": like,
+            "second": second, "filled": filled, "normal": normal, "integers": integers, "decay": decay,
+            "state_of": state_of, "rates": rates}

@@ -11,9 +11,13 @@ import minigrad
 from tests.differential import compare, deliberate
 from tests.differential.compare import Failure
 from tests.differential.moves import MOVES
-from tests.differential.writer import Line, Writer, namespace, variables
+from tests.differential.prelude import names as namespace
+from tests.differential.writer import Line, Writer, variables
 
-HEADER = "import torch  # or: import minigrad as torch\n"
+HEADER = """import torch  # or: import minigrad as torch
+from tests.differential.prelude import names
+globals().update(names(torch))
+"""
 TRIES = 3  # how often PyTorch's own numbers are moved, to see how much rounding matters
 
 
@@ -86,20 +90,19 @@ class Program:
         return found or (None, None)
 
     def rounding(self, position, line, mine, theirs):
-        """Whether the values after a line differ by no more than they move if all numbers are moved a little."""
-        everything = {name: value for name, value in theirs.items() if variables(name)}
-        if not line.changes:
-            everything = {line.target: theirs.get(line.target)}
-        moved = [perturbed(self.lines[:position + 1], seed) for seed in range(TRIES)]
-        for name, value in everything.items():
-            for a, b, *others in zip(*[leaves_of(side.get(name)) for side in (mine, theirs, *moved)]):
-                if not hasattr(b, "shape"):
-                    a, b, *others = map(np.asarray, (a, b, *others))
-                with np.errstate(all="ignore"):
-                    gaps = [np.abs(np.subtract(c, b, dtype="float64")) for c in others if c.shape == b.shape]
-                    most = np.max([np.where(np.isnan(g), np.inf, g) for g in gaps], 0) if gaps else 0.0
-                    still = (b != b) & np.logical_and.reduce([c != c for c in others if c.shape == b.shape])
-                if not compare.within(a, b, compare.MOVED * np.where(still, 0.0, most)):
+        """Whether the values after a line differ by no more than they move if all numbers are moved a little.
+
+        Round numbers keep still at first, so that ties stay ties; where they move, too, only a small movement counts.
+        """
+        names = [line.target] if not line.changes else [name for name in theirs if variables(name)]
+        before = self.lines[:position + 1]
+        kept, loose = ([perturbed(before, seed, everywhere) for seed in range(TRIES)] for everywhere in (False, True))
+        for name in names:
+            for a, b, *others in zip(*[leaves_of(side.get(name)) for side in (mine, theirs, *kept, *loose)]):
+                moved, largest = movement(b, others[:TRIES]), float(np.abs(b[np.isfinite(b)]).max(initial=0.0))
+                small = float(np.finfo(b.dtype).eps) ** 0.5 * largest if b.dtype.kind == "f" else 0.0
+                further = movement(b, others[TRIES:])
+                if not compare.within(a, b, compare.MOVED * np.where(further < small, further + moved, moved)):
                     return False
         return True
 
@@ -145,6 +148,18 @@ def gradient(x):
         return x.grad
 
 
+def movement(b, others):
+    """How far each element of an array moves in others; infinite where it becomes NaN."""
+    gaps = [np.zeros(b.shape)]
+    for c in others:
+        if c.shape == b.shape:
+            with np.errstate(all="ignore"):
+                gap = np.abs(np.subtract(c, b, dtype="float64"))
+                still = (b == c) | (b != b) & (c != c)
+            gaps.append(np.where(still, 0.0, np.where(np.isnan(gap), np.inf, gap)))
+    return np.max(gaps, 0)
+
+
 def leaves_of(value):
     """The arrays in a value, and in the gradients of its tensors."""
     if compare.is_tensor(value):
@@ -154,34 +169,37 @@ def leaves_of(value):
         return [x for part in value for x in leaves_of(part)]
     if isinstance(value, dict):
         return leaves_of(list(value.values()))
-    return [value] if isinstance(value, (bool, int, float)) else []
+    return [np.asarray(value)] if isinstance(value, (bool, int, float)) else []
 
 
-def perturbed(lines, seed):
-    """The names after lines have run in PyTorch with numbers that are a few roundings off."""
+def perturbed(lines, seed, everywhere):
+    """The names after lines have run in PyTorch with numbers that are a few roundings off, round ones if `everywhere`.
+
+    Leaves are, and results; where memory is written, other names of which must see it, only the gradients of results.
+    """
     names, rng = namespace(torch), np.random.default_rng(seed)
-    exact, still = names["leaf"], any(line.changes == "writes" for line in lines)
+    exact, written = names["leaf"], any(line.changes == "writes" for line in lines)
 
     def leaf(array):
         array = np.array(array)
-        return exact(nudged(array, rng)) if array.dtype.kind == "f" else exact(array)
+        return exact(np.asarray(array * noise(array, rng, everywhere))) if array.dtype.kind == "f" else exact(array)
 
     names["leaf"] = leaf
     for line in lines:
         value = run(line, names)
-        if not still and isinstance(value, torch.Tensor) and value.is_floating_point() and line.what != "leaf":
-            noise = nudged(np.ones(value.shape, compare.name_of(value.dtype)), rng, everywhere=True)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                names[line.target] = value * torch.from_numpy(np.where(round_numbers(value.numpy(force=True)), 1, noise))
+        if isinstance(value, torch.Tensor) and value.is_floating_point() and line.what != "leaf":
+            factor = torch.from_numpy(noise(value.numpy(force=True), rng, everywhere))
+            if not written:
+                names[line.target] = value * factor
+            elif compare.wants(value):
+                value.register_hook(lambda g, factor=factor: g * factor)
     return names
 
 
-def nudged(array, rng, everywhere=False):
-    """An array with each number moved by up to two roundings, but for round ones: ties are to stay ties."""
-    with np.errstate(all="ignore"):
-        moved = array * (1 + 4 * np.finfo(array.dtype).eps * rng.uniform(-1, 1, array.shape)).astype(array.dtype)
-        return moved if everywhere else np.where(round_numbers(array), array, moved).astype(array.dtype)
+def noise(array, rng, everywhere):
+    """Factors within two roundings of 1; just 1 where numbers are round, if these are to stay."""
+    factors = np.asarray(1 + 4 * np.finfo(array.dtype).eps * rng.uniform(-1, 1, array.shape)).astype(array.dtype)
+    return factors if everywhere else np.where(round_numbers(array), array.dtype.type(1), factors)
 
 
 def round_numbers(array):

@@ -8,22 +8,15 @@ import random
 import re
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
-PRELUDE = compile(Path(__file__).with_name("prelude.py").read_text(), "prelude.py", "exec")
+from tests.differential.prelude import names
+
 FLOATS = ("float32", "float32", "float32", "float64", "float64", "float16")
 INTEGERS = ("int64", "int64", "int64", "int32", "int16", "int8", "uint8")
 ANY = FLOATS * 3 + INTEGERS + ("bool", "bool")
 LARGE, HUGE = 400, 1e5  # elements and magnitudes that later lines are not built on
-
-
-def namespace(library):
-    """The names that a program finds: those of the prelude, on one of the two libraries."""
-    names = {"torch": library}
-    exec(PRELUDE, names)
-    return names
 
 
 @dataclass(frozen=True)
@@ -44,7 +37,7 @@ class Writer:
 
     def __init__(self, number):
         self.random = random.Random(number)
-        self.names, self.lines, self.pool, self.count = namespace(torch), [], [], 0
+        self.names, self.lines, self.pool, self.count = names(torch), [], [], 0
 
     # Chance.
 
@@ -100,7 +93,8 @@ class Writer:
         """Append `name = text`, at times under no_grad; the name, or None where PyTorch raised."""
         name = self.name(letter)
         quiet = self.chance(0.06) if quiet is None else quiet
-        line = f"with torch.no_grad(): {name} = {text}" if quiet else f"{name} = {text}"
+        mode = self.choice(("torch.no_grad()", "torch.no_grad()", "torch.set_grad_enabled(False)"))
+        line = f"with {mode}: {name} = {text}" if quiet else f"{name} = {text}"
         return name if self.add(line, name, what) else None
 
     # Tensors.

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from minigrad.ops import elementwise
 from minigrad.testing import __main__ as command
 from minigrad.testing import faults
 
@@ -32,7 +33,7 @@ def test_there_are_sixty_at_least_and_each_is_taken_away_again():
 
 def test_a_fault_without_a_place_is_refused():
     with pytest.raises(AttributeError, match="has no backwards; plant it where the rule is now"):
-        faults.wrong("nowhere", "nothing", faults.elementwise.Mul, None, "backwards")
+        faults.wrong("nowhere", "nothing", elementwise.Mul, None, "backwards")
 
 
 @pytest.fixture

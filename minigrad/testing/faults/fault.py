@@ -1,0 +1,67 @@
+"""A fault: a wrong rule, where it is planted, and the table of them all."""
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One wrong rule: `what` is wrong, in `attribute` of `target`; `first` names the checks that are tried first."""
+
+    name: str
+    what: str
+    target: Any
+    attribute: str
+    replacement: Any = field(repr=False)
+    first: tuple = ()
+
+    @contextlib.contextmanager
+    def planted(self):
+        """Inside, the rule is wrong."""
+        missing = object()
+        before = vars(self.target).get(self.attribute, missing)
+        setattr(self.target, self.attribute, self.replacement)
+        try:
+            yield self
+        finally:
+            if before is missing:
+                delattr(self.target, self.attribute)
+            else:
+                setattr(self.target, self.attribute, before)
+
+    @property
+    def place(self):
+        """Where to look, as `module.Class.attribute`."""
+        name = self.target.__name__
+        return (
+            f"{self.target.__module__}.{name}.{self.attribute}"
+            if isinstance(self.target, type)
+            else f"{name}.{self.attribute}"
+        )
+
+FAULTS = []
+
+def wrong(name, what, target, replacement, attribute="backward", first=()):
+    """Add a fault."""
+    if not hasattr(target, attribute):
+        raise AttributeError(f"fault {name}: {target.__name__} has no {attribute}; plant it where the rule is now")
+    FAULTS.append(Fault(name, what, target, attribute, replacement, (first,) if isinstance(first, str) else first))
+
+
+def changed(op, change, position=0):
+    """op's backward, with result `position` replaced by change(result, op, g, *kept)."""
+    original = op.backward
+
+    def backward(self, g, *kept):
+        results = list(original(self, g, *kept))
+        if results[position] is not None:
+            results[position] = change(results[position], self, g, *kept)
+        return tuple(results)
+
+    return backward
+
+
+def ones(self, count=2):
+    """self.needs, also where the sweep left it out because there is one input."""
+    return getattr(self, "needs", [True] * count)

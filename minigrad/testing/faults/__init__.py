@@ -2,7 +2,8 @@
 
 A fault replaces one attribute of a class or module while it is planted. `rejected_by` runs the quick checks meanwhile,
 the likeliest first, and tells which of them noticed. `python -m minigrad.testing --faults` prints the score;
-`--hunt` plants one for you to find. A family of faults is a file here, which is found by itself.
+`--hunt` plants one for you to find. A family of faults is a file here, with the checks that must notice them, and is
+found by itself; the checks of ops come from the registry.
 """
 
 import importlib
@@ -11,13 +12,18 @@ import pkgutil
 import numpy
 
 from minigrad.testing import registry
-from minigrad.testing.faults.checks import checks
-from minigrad.testing.faults.fault import FAULTS, Fault, wrong
+from minigrad.testing.faults.checks import check_case
+from minigrad.testing.faults.fault import CHECKS, FAULTS, Fault, check, wrong
 
-__all__ = ["FAULTS", "Fault", "checks", "in_order", "rejected_by", "run", "wrong"]
+__all__ = ["CHECKS", "FAULTS", "Fault", "check", "checks", "in_order", "rejected_by", "run", "wrong"]
 
 for family in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{family.name}")
+
+
+def checks():
+    """All quick checks, name -> function without arguments."""
+    return CHECKS | {f"case {c.name}": (lambda c=c: check_case(c)) for c in registry.load()}
 
 
 def in_order(fault, names):

@@ -3,10 +3,10 @@
 import numpy
 
 import minigrad
-from minigrad import convert, graph, modes, optim
+from minigrad import convert, graph, modes, nn, optim
 from minigrad.nn import functional
 from minigrad.nn import module as modules
-from minigrad.testing.faults.fault import wrong
+from minigrad.testing.faults.fault import check, expect, wrong
 
 wrong(
     "leaf-overwrites",
@@ -61,3 +61,53 @@ wrong(
 )
 wrong("dropout-always", "dropout drops in eval mode, too", functional,
       (lambda dropout: lambda x, p=0.5, training=True: dropout(x, p, True))(functional.dropout), "dropout", "dropout")
+
+
+@check("accumulation")
+def check_accumulation():
+    """`.grad` adds up, over uses and over calls, and belongs to nobody else."""
+    x = minigrad.tensor(numpy.array([1.0, 2.0]), requires_grad=True)
+    y = x * x + x * 3.0
+    y.sum().backward(retain_graph=True)
+    expect(x.grad, [5, 7], "x.grad of x**2 + 3x")
+    y.sum().backward()
+    expect(x.grad, [10, 14], "x.grad after a second backward")
+    a, b = (minigrad.tensor(numpy.ones(2), requires_grad=True) for _ in range(2))
+    seed = minigrad.tensor(numpy.array([1.0, 2.0]))
+    (a + b).backward(seed)
+    a.grad.mul_(10.0)
+    expect(b.grad, [1, 2], "b.grad after a.grad was changed")
+    expect(seed, [1, 2], "the cotangent after a.grad was changed")
+
+
+@check("switches")
+def check_switches():
+    """no_grad, detach and clone do what their names say."""
+    x = minigrad.tensor(numpy.array([1.0, 2.0]), requires_grad=True)
+    with modes.no_grad():
+        if (x * 2.0).requires_grad:
+            raise AssertionError("an op under no_grad gave a tensor with a graph")
+    if (x * 2.0).detach().requires_grad:
+        raise AssertionError("a detached tensor carries a graph")
+    copied = minigrad.tensor([1.0, 2.0])
+    copied.clone().zero_()
+    expect(copied, [1, 2], "a tensor after its clone was set to zero")
+
+
+@check("zero_grad")
+def check_zero_grad():
+    """Gradients are forgotten on demand."""
+    layer = nn.Linear(2, 1)
+    for forget in (layer.zero_grad, optim.SGD(layer.parameters(), lr=0.1).zero_grad):
+        layer(minigrad.ones(1, 2)).sum().backward()
+        forget()
+        if layer.weight.grad is not None:
+            raise AssertionError("a gradient outlived zero_grad")
+
+
+@check("dropout")
+def check_dropout():
+    """Dropout keeps the mean in training and does nothing in eval mode."""
+    layer, x = nn.Dropout(0.5), minigrad.ones(4000)
+    expect(abs(layer(x).mean().item() - 1) < 0.2, True, "whether dropout keeps the mean")
+    expect(layer.eval()(x), x, "dropout in eval mode")

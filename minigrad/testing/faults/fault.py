@@ -1,8 +1,10 @@
-"""A fault: a wrong rule, where it is planted, and the table of them all."""
+"""A fault: a wrong rule and where it is planted; and the tables of the faults and of the checks that must notice them."""
 
 import contextlib
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Fault:
             else f"{name}.{self.attribute}"
         )
 
-FAULTS = []
+FAULTS, CHECKS = [], {}
 
 def wrong(name, what, target, replacement, attribute="backward", first=()):
     """Add a fault."""
@@ -62,6 +64,17 @@ def changed(op, change, position=0):
     return backward
 
 
-def ones(self, count=2):
-    """self.needs, also where the sweep left it out because there is one input."""
-    return getattr(self, "needs", [True] * count)
+def check(name):
+    """Make a function without arguments one of the quick checks, under this name."""
+    def register(function):
+        CHECKS[name] = function
+        return function
+
+    return register
+
+
+def expect(found, expected, what):
+    """Raise AssertionError unless two values agree."""
+    found, expected = (numpy.asarray(getattr(v, "array", v), "float64") for v in (found, expected))
+    if found.shape != expected.shape or not numpy.allclose(found, expected, 1e-9, 1e-12):
+        raise AssertionError(f"{what}: {found.tolist()}, expected {expected.tolist()}")

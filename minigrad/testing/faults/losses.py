@@ -1,11 +1,16 @@
 """Wrong rules of normalisation and losses."""
 
+import math
+
+import numpy
+
 import minigrad
+from minigrad import nn
 from minigrad.nn import functional
 from minigrad.ops import loss, reduce
 from minigrad.ops.broadcast import unbroadcast
 from minigrad.ops.norm import Normalize, batch_norm
-from minigrad.testing.faults.fault import changed, wrong
+from minigrad.testing.faults.fault import changed, check, expect, wrong
 
 
 def _normalize_backward(self, g, x, w, stale=False, variance=True, hat=True):
@@ -56,3 +61,14 @@ wrong("bce-denominator", "binary cross-entropy lacks 1/(x(1-x)) in its slope", l
       "slope")
 wrong("bce-logits-target", "the target's gradient of bce_with_logits has the wrong sign", loss.BceWithLogits,
       changed(loss.BceWithLogits, lambda r, *_: -r, 1))
+
+
+@check("running statistics")
+def check_running_statistics():
+    """A batch norm's running statistics move towards the batch's, and serve in eval mode."""
+    layer = nn.BatchNorm1d(1).double()
+    x = minigrad.tensor(numpy.array([[1.0], [2.0], [6.0]]))
+    layer(x)
+    expect(layer.running_mean, [0.3], "the running mean after one batch of mean 3")
+    expect(layer.running_var, [0.9 + 0.7], "the running variance after one batch of variance 7")
+    expect(layer.eval()(x), (x.numpy() - 0.3) / math.sqrt(1.6 + 1e-5), "eval mode")

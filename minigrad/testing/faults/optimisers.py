@@ -1,7 +1,10 @@
 """Faults of the optimisers."""
 
-from minigrad import optim
-from minigrad.testing.faults.fault import wrong
+import numpy
+
+import minigrad
+from minigrad import nn, optim
+from minigrad.testing.faults.fault import check, expect, wrong
 
 
 def _adam(self, xp, group, step, p, g, t, exp_avg, exp_avg_sq, correct=True, square=True, inside=False):
@@ -101,3 +104,49 @@ wrong(
     "load_state_dict",
     "optimisers",
 )
+
+
+@check("optimisers")
+def check_optimisers():
+    """Three steps of every optimiser, by the formulas of the papers, over a state dict's round trip."""
+    for name, options in (
+        ("SGD", dict(lr=0.1, weight_decay=0.2)),
+        ("SGD", dict(lr=0.1, momentum=0.9, nesterov=True)),
+        ("SGD", dict(lr=0.1, momentum=0.9, dampening=0.3)),
+        ("RMSprop", dict(centered=True, momentum=0.5)),
+        ("RMSprop", dict(alpha=0.9)),
+        ("Adam", dict(eps=1e-2)),
+        ("AdamW", dict(weight_decay=0.3)),
+    ):
+        p = nn.Parameter(minigrad.tensor(numpy.array([1.0, -2.0])))
+        optimiser, state, expected = getattr(optim, name)([p], **options), {}, numpy.array([1.0, -2.0])
+        for step in range(1, 5):
+            g = numpy.array([0.5, -1.5]) * step
+            p.grad = minigrad.tensor(g)
+            optimiser.step()
+            expected = _reference_step(name, {**optimiser.defaults}, expected, g, state, step)
+            expect(p, expected, f"{name} {options} after step {step}")
+            if step == 2:
+                saved, optimiser = optimiser.state_dict(), getattr(optim, name)([p], **options)
+                optimiser.load_state_dict(saved)
+
+
+def _reference_step(name, o, p, g, s, step):
+    if name == "AdamW":
+        p = p * (1 - o["lr"] * o["weight_decay"])
+    else:
+        g = g + o["weight_decay"] * p
+    if name == "SGD":
+        if o["momentum"]:
+            s["m"] = g if step == 1 else o["momentum"] * s["m"] + (1 - o["dampening"]) * g
+            g = g + o["momentum"] * s["m"] if o["nesterov"] else s["m"]
+        return p - o["lr"] * g
+    if name == "RMSprop":
+        a = o["alpha"]
+        s["v"], s["g"] = a * s.get("v", 0) + (1 - a) * g * g, a * s.get("g", 0) + (1 - a) * g
+        move = g / (numpy.sqrt(s["v"] - s["g"] ** 2 * bool(o["centered"])) + o["eps"])
+        s["b"] = o["momentum"] * s.get("b", 0) + move
+        return p - o["lr"] * s["b"]
+    b, c = o["betas"]
+    s["m"], s["v"] = b * s.get("m", 0) + (1 - b) * g, c * s.get("v", 0) + (1 - c) * g * g
+    return p - o["lr"] * (s["m"] / (1 - b ** step)) / (numpy.sqrt(s["v"] / (1 - c ** step)) + o["eps"])

@@ -1,4 +1,4 @@
-"""A fault: a wrong rule and where it is planted; and the tables of the faults and of the checks that must notice them."""
+"""A fault: a wrong rule and where it is planted; the tables of the faults, and of the checks that must notice them."""
 
 import contextlib
 from dataclasses import dataclass, field

@@ -51,8 +51,10 @@ class CopyTo(Op):
 
 
 def cast(x, dtype):
-    """x in `dtype`; x itself if it has that dtype already."""
-    return x if x.dtype == dtype else Cast(dtype)(x)
+    """x in `dtype`; x itself if it has that dtype already. Integers and bools are steps of x and carry no graph."""
+    if x.dtype == dtype:
+        return x
+    return Cast(dtype)(x.detach() if isinstance(x, Handle) and dtype.kind != "f" else x)
 
 
 class Conversions(Handle):

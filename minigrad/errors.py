@@ -15,3 +15,13 @@ class DataError(MinigradError, ValueError):
 
 class CheckpointError(MinigradError):
     """A checkpoint that cannot be written, read, or used with this model."""
+
+
+def explain(op, error, arrays):
+    """Raise the one-line error for an op whose forward failed: the op, what is wrong, its inputs, the fix."""
+    name, reason = type(op).__name__, " ".join(str(error).split())
+    if reason.startswith(f"{name}:"):
+        raise error
+    kind = next(k for k in (IndexError, TypeError, ValueError, ZeroDivisionError) if isinstance(error, k))
+    given = ", ".join(f"{a.dtype}{tuple(a.shape)}" if hasattr(a, "shape") else repr(a)[:40] for a in arrays)
+    raise kind(f"{name}: {reason}; inputs: {given}; fix: {op.fix}") from error

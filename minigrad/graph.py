@@ -15,18 +15,25 @@ import weakref
 from operator import attrgetter
 from sys import getrefcount
 
+from numpy import errstate
+
 from minigrad import anomaly
 from minigrad.backend import as_array, integer_promoted
+from minigrad.backend.numpy import quiet
+from minigrad.errors import explain
 from minigrad.modes import mode
-from minigrad.writes import Writes, tick, touch
+from minigrad.writes import Writes, check_unwritten, tick, touch
 
 OUT = -1  # in `Op.keep`: the op's own output
 
 
 class Handle:
-    """An array, the node that made it, and its gradient: what a Tensor is before it has any methods."""
+    """An array, the node that made it, and its gradient: what a Tensor is before it has any methods.
 
-    __slots__ = ("array", "node", "grad", "__weakref__")
+    `leaf` is there once a gradient was wanted, and stays when none is wanted any more: a tensor has one Leaf for life.
+    """
+
+    __slots__ = ("array", "node", "grad", "leaf", "__weakref__")
 
 
 class Node:
@@ -44,9 +51,12 @@ class Leaf(Node):
         self.tensor, self.parents, self.order, self.hooks = weakref.ref(tensor), (), 0, None
 
     def accumulate(self, g, owned):
-        """Add g to the tensor's `.grad`; store it as it is only where nobody else can hold it (`owned`)."""
+        """Add g to the tensor's `.grad`, if anybody still holds it and wants its gradient.
+
+        g is stored as it is only where nobody else can hold it (`owned`).
+        """
         tensor = self.tensor()
-        if tensor is None:
+        if tensor is None or tensor.node is not self:
             return
         array = tensor.array
         if g.shape != array.shape:
@@ -72,7 +82,8 @@ class Op(Node):
     Subclasses define `forward(*arrays) -> array` and `backward(g, *kept) -> tuple`, one entry an input, None where
     there is no gradient. `keep` names the input positions (or `OUT`) whose arrays backward receives; nothing else
     stays alive. Stash on `self` only shapes, masks and indices: whatever varies smoothly with an input must come
-    through `keep`, or the second derivative is silently wrong. `self.needs[i]` tells whether input i wants a gradient.
+    through `keep`, or the second derivative is silently wrong. `watched` names those attributes that hold arrays of the
+    caller's. `self.needs[i]` tells whether input i wants a gradient. An op object is applied once.
 
     >>> import minigrad
     >>> class Cube(Op):
@@ -85,8 +96,10 @@ class Op(Node):
     (tensor([12.], grad_fn=<Mul>), (tensor([12.]),))
     """
 
-    __slots__ = ("kept", "needs", "line", "__dict__")
-    keep, asked_for_dtype = (), False  # whether the output's dtype is the user's own choice
+    __slots__ = ("needs", "line", "__dict__")
+    keep, watched = (), ()
+    kept = None  # the arrays that `keep` names, once it was applied; () when they are gone
+    asked_for_dtype = False  # whether the output's dtype is the user's own choice
     fix = "check the inputs' shapes and dtypes"  # the end of this op's error message
     wrap = None  # array -> Tensor; tensor.py sets it, so that nothing here imports upward
 
@@ -97,6 +110,9 @@ class Op(Node):
         raise NotImplementedError(f"{type(self).__name__} has no derivative")
 
     def __call__(self, *inputs):
+        if self.kept is not None:
+            raise RuntimeError(f"{type(self).__name__}: this op object was applied before, and holds what that "
+                               "application's backward needs; make a new one for each application")
         arrays, parents, boxed, live = [], [], False, False
         for x in inputs:
             if isinstance(x, Handle):
@@ -110,9 +126,9 @@ class Op(Node):
                 parents.append(None)
                 arrays.append(x)
         try:
-            out = self.forward(*arrays)
+            out = quiet().run(self.forward, *arrays)
         except (ValueError, TypeError, IndexError, ZeroDivisionError) as error:
-            raise self.explain(error, arrays) from None
+            explain(self, error, arrays)
         if not boxed:
             return out
         if out.dtype.char == "d":
@@ -132,26 +148,8 @@ class Op(Node):
             tensor.node = self
         return tensor
 
-    def explain(self, error, arrays):
-        """The one-line error for a forward that failed: the op, what is wrong, the inputs, the fix."""
-        name, reason = type(self).__name__, " ".join(str(error).split())
-        if reason.startswith(f"{name}:"):
-            return error
-        kind = next(k for k in (IndexError, TypeError, ValueError, ZeroDivisionError) if isinstance(error, k))
-        given = ", ".join(f"{a.dtype}{tuple(a.shape)}" if hasattr(a, "shape") else repr(a)[:40] for a in arrays)
-        return kind(f"{name}: {reason}; inputs: {given}; fix: {self.fix}")
-
     def __repr__(self):
         return f"<{type(self).__name__}>"
-
-
-def _check_unwritten(node):
-    for slot, array in zip(node.keep, node.kept):
-        if Writes.after(node.order, array):
-            which = "its output" if slot == OUT else f"its input {slot}"
-            raise RuntimeError(f"backward through {type(node).__name__}: {which}, a tensor of shape "
-                               f"{tuple(array.shape)}, was changed in place after the forward pass; clone() it before "
-                               "the change, or change it after backward()")
 
 
 def _reachable(roots, targets):
@@ -177,10 +175,12 @@ def _reachable(roots, targets):
     return [node for node in order if node in wanted], wanted
 
 
+@errstate(all="ignore")
 def sweep(roots, cotangents, targets=None, retain_graph=False, create_graph=False):
     """The reverse sweep: carry `cotangents` from the nodes `roots` down to the leaves, or to the nodes `targets`.
 
-    Without targets the leaves' tensors accumulate into `.grad`; with them, a dict node -> cotangent comes back.
+    Without targets the leaves' tensors accumulate into `.grad`; with them, a dict node -> cotangent comes back. What a
+    node held for its backward is let go as soon as it was visited, unless `retain_graph`.
     """
     order, wanted = _reachable(roots, targets)
     grads, sums, found, latest, watched = {}, set(), {}, Writes.latest, mode.anomaly
@@ -189,6 +189,8 @@ def sweep(roots, cotangents, targets=None, retain_graph=False, create_graph=Fals
     for node in order:
         g = grads.pop(node, None)
         if g is None:
+            if not retain_graph:
+                _free(node)
             continue
         if node.hooks:
             g = _run_hooks(node, g)
@@ -200,7 +202,7 @@ def sweep(roots, cotangents, targets=None, retain_graph=False, create_graph=Fals
             if not any(parents):
                 continue
         if node.order < latest:
-            _check_unwritten(node)
+            check_unwritten(node)
         node.needs = parents  # a parent that gets a gradient is true, None is not
         kept = [_tie(node, slot, array) for slot, array in zip(node.keep, node.kept)] if create_graph else node.kept
         results = node.backward(g, *kept)
@@ -210,10 +212,12 @@ def sweep(roots, cotangents, targets=None, retain_graph=False, create_graph=Fals
             raise RuntimeError(f"{type(node).__name__}.backward returned {len(results)} gradients for "
                                f"{len(parents)} inputs; return one an input, None where there is none")
         if not retain_graph:
-            node.parents = node.kept = None
+            _free(node)
         for parent, result in zip(parents, results):
             if parent is None or result is None:
                 continue
+            if create_graph and not isinstance(result, Handle):  # a constant to the next derivative
+                result = Op.wrap(result)
             have = grads.get(parent)
             if have is None:
                 grads[parent] = result
@@ -236,6 +240,13 @@ def sweep(roots, cotangents, targets=None, retain_graph=False, create_graph=Fals
     return found
 
 
+def _free(node):
+    """Let go of all that a node held for its backward, also when somebody holds the node itself."""
+    node.__dict__.clear()
+    node.parents = node.needs = None
+    node.kept = ()
+
+
 def _alone():
     """What `getrefcount` says, in a loop like the last of `sweep`, of an array that only the dict holds."""
     grads = {None: object()}
@@ -256,9 +267,20 @@ def _tie(node, slot, array):
     return tensor
 
 
+RETAIN = "retain_grad"  # the key of the hook that sees what the others have made of a gradient
+
+
 def _run_hooks(node, g):
-    for hook in list(node.hooks.values()):
+    """The gradient that the hooks of a node make of g: each is given what the one before it left."""
+    for key in sorted(node.hooks, key=lambda key: key == RETAIN):  # which keeps the order of the others
+        hook = node.hooks.get(key)
+        if hook is None:  # one before it took it off
+            continue
         result = hook(g if isinstance(g, Handle) else Op.wrap(g))
-        if result is not None:
-            g = result if isinstance(g, Handle) or not isinstance(result, Handle) else result.array
+        if result is None:
+            continue
+        if result.shape != g.shape:
+            raise RuntimeError(f"backward: a hook returned a gradient of shape {tuple(result.shape)} for one of "
+                               f"{tuple(g.shape)}; return one of the same shape, or None")
+        g = result if isinstance(g, Handle) or not isinstance(result, Handle) else result.array
     return g

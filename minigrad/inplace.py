@@ -1,11 +1,28 @@
-"""In-place changes: allowed on tensors that carry no graph, declared to the graphs that still need the old values."""
+"""In-place changes: allowed where no graph is recorded, declared to the graphs that still need the old values."""
+
+import operator
 
 from minigrad import random
 from minigrad.backend import array_module
-from minigrad.graph import Handle, Op
+from minigrad.graph import Handle, Leaf
 from minigrad.modes import mode
 from minigrad.ops.index import _along, _checked_along, plain_index
 from minigrad.writes import touch
+
+
+def _operator(operate):
+    """The in-place form of a binary operator: writes where no graph is involved, else makes a new tensor."""
+    name = f"__i{operate.__name__.strip('_')}__"
+
+    def change(self, other):
+        if not mode.grad or self.node is None and getattr(other, "node", None) is None:
+            return self._become(name, operate(self.detach(), _plain(other)))
+        if isinstance(self.node, Leaf):
+            self._writable(name)
+        return operate(self, other)
+
+    change.__name__, change.__qualname__ = name, f"InPlace.{name}"
+    return change
 
 
 class InPlace(Handle):
@@ -14,12 +31,14 @@ class InPlace(Handle):
     __slots__ = ()
 
     def _writable(self, name):
-        """The array, declared as about to change; RuntimeError where a graph hangs on it."""
-        if self.node is not None and (mode.grad or isinstance(self.node, Op)):
+        """The array, declared as about to change; RuntimeError where a graph that hangs on it would have to know."""
+        if self.node is not None and mode.grad:
+            if isinstance(self.node, Leaf):
+                raise RuntimeError(f"{name}: a leaf Variable that requires grad is being used in an in-place operation "
+                                   f"(shape {self.array.shape}); change it inside `with no_grad():`")
             raise RuntimeError(f"{name}: this tensor of shape {self.array.shape} carries a graph, which an in-place "
-                               "change would falsify; build a new tensor (where, cat, stack), change a "
-                               ".detach().clone(), or, "
-                               "for a parameter, change it inside `with no_grad():`")
+                               "change would falsify; build a new tensor (where, cat, stack), or change a "
+                               ".detach().clone()")
         touch(self.array)
         return self.array
 
@@ -39,10 +58,14 @@ class InPlace(Handle):
         return self
 
     def _become(self, name, result):
-        if result.dtype.kind == "f" != self.array.dtype.kind:
+        if _KINDS[result.dtype.kind] > _KINDS[self.array.dtype.kind]:
             raise TypeError(f"{name}: the result is {result.dtype}, which a tensor of {self.array.dtype} cannot hold; "
-                            "use .float() first")
+                            f"make it one of {result.dtype} first, with .to()")
         return self._assign(name, ..., result)
+
+    __iadd__, __isub__, __imul__ = map(_operator, (operator.add, operator.sub, operator.mul))
+    __itruediv__, __ifloordiv__, __imod__ = map(_operator, (operator.truediv, operator.floordiv, operator.mod))
+    __ipow__, __iand__, __ior__, __ixor__ = map(_operator, (operator.pow, operator.and_, operator.or_, operator.xor))
 
     def __setitem__(self, index, value):
         self._assign("setitem", plain_index(index), value)
@@ -104,6 +127,9 @@ class InPlace(Handle):
     def bernoulli_(self, p=0.5):
         """1 with probability p, else 0."""
         return self._assign("bernoulli_", ..., array_module(self.array).less(random.uniform(self.array, 0, 1), p))
+
+
+_KINDS = {"b": 0, "u": 1, "i": 1, "f": 2}  # what can hold what
 
 
 def _plain(value):

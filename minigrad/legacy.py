@@ -11,7 +11,7 @@ import numpy
 from minigrad import create, ops
 from minigrad.backend.device import device
 from minigrad.graph import Handle
-from minigrad.modes import no_grad
+from minigrad.modes import inference_mode
 from minigrad.tensor import Tensor
 
 __all__ = ["BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "Generator", "HalfTensor",
@@ -22,7 +22,7 @@ __all__ = ["BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTenso
 Size, dtype = tuple, numpy.dtype  # what shapes and dtypes are instances of
 int8, int16 = numpy.dtype("int8"), numpy.dtype("int16")
 mm = bmm = mv = dot = ops.matmul
-clip, concat, inference_mode = ops.clamp, ops.cat, no_grad
+clip, concat = ops.clamp, ops.cat
 
 _DTYPES = {"FloatTensor": "float32", "DoubleTensor": "float64", "HalfTensor": "float16", "LongTensor": "int64",
            "IntTensor": "int32", "ShortTensor": "int16", "CharTensor": "int8", "ByteTensor": "uint8",

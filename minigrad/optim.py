@@ -10,13 +10,13 @@ State dicts have PyTorch's form.
 import copy
 import math
 
-from minigrad.backend import array_module, backend_of
+from minigrad.backend import array_module, backend_of, owner
 from minigrad.backend import compiled as loops
 from minigrad.backend.numpy import for_pieces
 from minigrad.graph import Op
 from minigrad.nn.module import forget_grad
 from minigrad.tensor import Tensor
-from minigrad.writes import touch
+from minigrad.writes import span, touch
 
 BLOCK = 1 << 17  # elements: half a megabyte an operand; more loses the cache, less or threads pay more for their calls
 SMALL = 1 << 14  # elements: copying fewer costs less than a dozen calls of their own
@@ -38,6 +38,7 @@ class Flat:
             self.starts.append(self.starts[-1] + p.array.size)
         zeros = backend_of(array).aligned_zeros
         self.values = zeros(size, dtype)
+        self.memory = owner(self.values)
         self.state = {name: zeros(size, dtype) for name in slots}
         self.steps = [0] * len(parameters)
         self.orders = [sorted(range(p.array.ndim), key=lambda axis: -p.array.strides[axis]) for p in parameters]
@@ -121,6 +122,13 @@ class Flat:
         if key not in self.cut:
             buffers = self.values, *(self.state[name] for name in names)
             self.cut[key] = [buffer[start:end] for buffer in buffers]
+        return self.cut[key]
+
+    def span(self, start, end):
+        """The bytes of the values from start to end, for `touch`: other parameters of the buffer stay as they are."""
+        key = start, end
+        if key not in self.cut:
+            self.cut[key] = span(self.values[start:end])
         return self.cut[key]
 
     def blocks(self, start, end):
@@ -209,7 +217,8 @@ class Optimizer:
                 stretches = flat.gradients()
                 if not stretches:
                     continue
-                touch(flat.values)
+                for start, end, *_ in stretches:
+                    touch(flat.memory, flat.span(start, end))
                 if not self._update_by_loop(group, flat, stretches):
                     self._update_by_arrays(group, flat, stretches)
         return loss

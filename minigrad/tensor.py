@@ -1,20 +1,20 @@
 """The user's handle on an array: operators and methods, each one line onto an op. The names are PyTorch's."""
 
 import copy
-import weakref
 
 import numpy
 
 from minigrad import ops
-from minigrad.autograd import HookHandle, array_of, cotangent
+from minigrad.autograd import array_of, backward, cotangent
 from minigrad.backend import as_array
 from minigrad.backend.device import device_of
 from minigrad.convert import Conversions
 from minigrad.graph import Handle, Leaf, Op, sweep
+from minigrad.hooks import Hooks
 from minigrad.inplace import InPlace
 
 
-class Tensor(Conversions, InPlace):
+class Tensor(Conversions, InPlace, Hooks):
     """An n-dimensional array that remembers how it was made.
 
     `array` is the NumPy or CuPy array itself, `grad` the gradient that `backward` left (None before), `node` its place
@@ -70,34 +70,25 @@ class Tensor(Conversions, InPlace):
             raise RuntimeError(f"requires_grad_: this tensor is the output of {self.node!r}; use detach()")
         if requires_grad and self.array.dtype.kind != "f":
             raise TypeError(f"requires_grad_: {self.dtype} has no gradients; use a floating dtype (.float())")
-        self.node = None if not requires_grad else self.node or Leaf(self)
+        if requires_grad and self.node is None:
+            if not hasattr(self, "leaf"):
+                self.leaf = Leaf(self)
+            self.node = self.leaf
+        elif not requires_grad:
+            self.node = None
         return self
 
-    def backward(self, gradient=None, retain_graph=None, create_graph=False):
+    def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
         """Add d(self)/d(leaf), weighed by `gradient` (1 for a scalar), to `.grad` of every leaf that self came from.
 
-        The graph is freed on the way unless `retain_graph`; with `create_graph` the gradients carry a graph themselves.
-        RuntimeError without a graph, for a non-scalar without `gradient`, and for a graph that was freed before.
+        The graph is freed on the way unless `retain_graph`; with `create_graph` the gradients carry a graph themselves;
+        with `inputs` only these tensors get theirs. RuntimeError without a graph, for a non-scalar without `gradient`,
+        and for a graph that was freed before.
         """
+        if inputs is not None:
+            return backward(self, gradient, retain_graph, create_graph, inputs)
         g = cotangent("backward", self, gradient, create_graph)
         sweep([self.node], [g], None, create_graph if retain_graph is None else retain_graph, create_graph)
-
-    def register_hook(self, hook):
-        """Call `hook(gradient)` once this tensor's gradient is known; a tensor that it returns takes its place.
-
-        The returned handle's `remove()` undoes it.
-        """
-        if self.node is None:
-            raise RuntimeError("register_hook: this tensor requires no gradient; call requires_grad_() on it first")
-        if self.node.hooks is None:
-            self.node.hooks = {}
-        return HookHandle(self.node.hooks, hook)
-
-    def retain_grad(self):
-        """Keep the gradient of this intermediate tensor in `.grad`, too."""
-        if isinstance(self.node, Op):
-            me = weakref.ref(self)  # the node must not keep the tensor alive that keeps the node alive
-            self.register_hook(lambda g: setattr(me(), "grad", g) if me() is not None else None)
 
     def detach(self):
         """The same memory without the graph."""
@@ -134,6 +125,8 @@ class Tensor(Conversions, InPlace):
     index_select, scatter_add, sort, argsort, topk = ops.index_select, ops.scatter_add, ops.sort, ops.argsort, ops.topk
     eq, ne, lt, le, gt, ge, any, all = ops.eq, ops.ne, ops.lt, ops.le, ops.gt, ops.ge, ops.any, ops.all
     isnan, isinf, isfinite, round, floor, sign = ops.isnan, ops.isinf, ops.isfinite, ops.round, ops.floor, ops.sign
+    ceil, trunc, frac, remainder, fmod, floor_divide = (ops.ceil, ops.trunc, ops.frac, ops.remainder, ops.fmod,
+                                                        ops.floor_divide)
 
 
 _new, _ndarray = object.__new__, numpy.ndarray

@@ -140,6 +140,7 @@ class ndarray:  # noqa: N801 (CuPy's name)
     strides = property(lambda self: self._host.strides)
     flags = property(lambda self: _Flags(self._host.flags, self.base is None))
     device = property(lambda self: Device(0))
+    data = property(lambda self: types.SimpleNamespace(ptr=self._host.__array_interface__["data"][0]))
     flat = property(_Flat)
     T = property(lambda self: self._view(self._host.T))
 

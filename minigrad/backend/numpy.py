@@ -2,7 +2,6 @@
 
 import contextvars
 import functools
-import threading
 
 import numpy
 
@@ -36,21 +35,18 @@ def _keep_freed_memory():
 _keep_freed_memory()
 
 
-class _Unwarned(threading.local):
-    """A context for each thread in which NumPy gives no warnings: its settings for that are a context variable."""
+_silent = contextvars.copy_context()  # NumPy keeps what it warns of in a context variable
+_silent.run(numpy.seterr, all="ignore")
+quiet = _silent.copy
+"""quiet().run(function, *arrays) calls it without NumPy's warnings, where numpy.errstate takes five times as long.
 
-    def __init__(self):
-        context = contextvars.copy_context()
-        context.run(numpy.seterr, all="ignore")
-        self.run = context.run
-
-
-_unwarned = _Unwarned()
+The infinities and NaNs of an op are its result, as in PyTorch; whoever hunts one asks for anomaly mode.
+"""
 
 
 def unwarned(function, *arrays):
-    """function(*arrays), a NumPy function whose infinities are right; numpy.errstate takes a microsecond longer."""
-    return _unwarned.run(function, *arrays)
+    """function(*arrays), a NumPy function whose infinities are right."""
+    return quiet().run(function, *arrays)
 
 
 def channels_last(shape, dtype):
@@ -130,6 +126,11 @@ def outer(x, y):
 def scatter_add(out, index, values):
     """out[index] += values, adding repeatedly where `index` repeats."""
     numpy.add.at(out, index, values)
+
+
+def address(array):
+    """Where in memory the first element lies, a number."""
+    return array.__array_interface__["data"][0]
 
 
 def to_host(array):

@@ -79,7 +79,8 @@ class _Threads:
 
 
 def _serve(tasks):
-    """What a thread of the pool does for ever."""
+    """What a thread of the pool does for ever. Infinities are results there as well."""
+    np.seterr(all="ignore")
     while True:
         tasks.get()()
 

@@ -16,19 +16,6 @@ class Parameter(Tensor):
         self.array, self.node, self.grad = as_array(array_of(data)), None, None
         return self.requires_grad_() if requires_grad else self
 
-    def __iadd__(self, other):
-        return self.add_(other)
-
-    def __isub__(self, other):
-        """`p -= lr * p.grad` under no_grad: in place, where it would otherwise only give the name p to a new tensor."""
-        return self.sub_(other)
-
-    def __imul__(self, other):
-        return self.mul_(other)
-
-    def __itruediv__(self, other):
-        return self.div_(other)
-
     def __repr__(self):
         return f"Parameter containing:\n{super().__repr__()}"
 

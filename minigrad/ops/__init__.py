@@ -3,11 +3,13 @@
 from minigrad.ops import norm  # the module, first: the name is to end as the function of reduce.py
 from minigrad.ops.select import clamp, maximum, minimum, where
 from minigrad.ops.broadcast import reflected
-from minigrad.ops.elementwise import abs, add, cos, div, exp, log, log1p, mul, neg, pow, sin, sqrt, square, sub
+from minigrad.ops.elementwise import abs, add, div, exp, log, log1p, mul, neg, pow, sqrt, square, sub
+from minigrad.ops.trigonometry import cos, sin
 from minigrad.ops.shape import (broadcast_to, cat, chunk, expand, flatten, flip, pad, permute, repeat, reshape, roll,
                                 split, squeeze, stack, t, transpose, unbind, unflatten, unsqueeze, view)
-from minigrad.ops.compare import (all, allclose, any, eq, floor, floor_divide, ge, gt, isfinite, isinf, isnan, le,
-                                  logical_and, logical_not, logical_or, logical_xor, lt, ne, remainder, round, sign)
+from minigrad.ops.rounding import ceil, floor, floor_divide, fmod, frac, remainder, round, sign, trunc
+from minigrad.ops.compare import (all, allclose, any, eq, ge, gt, isfinite, isinf, isnan, le, logical_and, logical_not,
+                                  logical_or, logical_xor, lt, ne)
 from minigrad.ops.index import gather, getitem, index_select, scatter_add, take
 from minigrad.ops.reduce import (amax, amin, argmax, argmin, cumsum, log_softmax, logsumexp, max, mean, min,
                                  norm, prod, softmax, std, sum, var)  # noqa: F811

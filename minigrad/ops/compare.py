@@ -1,4 +1,4 @@
-"""Comparisons, logic and rounding: functions without a gradient. Their results carry no graph."""
+"""Comparisons and logic: functions without a gradient. Their results carry no graph."""
 
 import operator
 
@@ -49,11 +49,6 @@ logical_not = plain("logical_not", lambda x: ~x, "Not x, for bools; bitwise on i
 isnan = plain("isnan", lambda x: array_module(x).isnan(x), "Where x is NaN.")
 isinf = plain("isinf", lambda x: array_module(x).isinf(x), "Where x is infinite.")
 isfinite = plain("isfinite", lambda x: array_module(x).isfinite(x), "Where x is neither NaN nor infinite.")
-floor = plain("floor", lambda x: array_module(x).floor(x), "The largest integer not above x.")
-round = plain("round", lambda x: array_module(x).rint(x), "The nearest integer, the even one at a tie.")
-sign = plain("sign", lambda x: array_module(x).sign(x), "-1, 0 or 1.")
-floor_divide = plain("floor_divide", lambda x, y: x // y, "The largest integer not above x / y.")
-remainder = plain("remainder", lambda x, y: x % y, "x - y * floor(x / y); it has y's sign.")
 any = plain("any", lambda x, dim=None, keepdim=False: x.any(dim, keepdims=keepdim), "Whether any element is not 0.")
 all = plain("all", lambda x, dim=None, keepdim=False: x.all(dim, keepdims=keepdim), "Whether no element is 0.")
 

@@ -84,8 +84,11 @@ class Pow(Op):
             gx = unbroadcast(g * 0.0 if scalar and flat else g * y * x ** (power - 1), x.shape)
         if self.needs[1]:
             zero = x == 0
-            gy = g * x ** y * (log(where(zero, 1.0, x)) if hasattr(x, "shape") else math.log(x or 1.0))
-            gy = unbroadcast(where(zero, 0.0, gy) if hasattr(x, "shape") else g * 0.0 if zero else gy, y.shape)
+            if hasattr(x, "shape"):
+                gy = where(zero, 0.0, g * x ** y * log(where(zero, 1.0, x)))
+            else:
+                gy = g * 0.0 if zero else g * x ** y * (math.log(x) if x > 0 else math.nan)
+            gy = unbroadcast(gy, y.shape)
         return gx, gy
 
 
@@ -155,30 +158,8 @@ class Abs(Op):
         return g * self.sign,
 
 
-class Sin(Op):
-    """y = sin x"""
-    keep = (0,)
-
-    def forward(self, x):
-        return array_module(x).sin(x)
-
-    def backward(self, g, x):
-        return g * cos(x),
-
-
-class Cos(Op):
-    """y = cos x"""
-    keep = (0,)
-
-    def forward(self, x):
-        return array_module(x).cos(x)
-
-    def backward(self, g, x):
-        return -g * sin(x),
-
-
 add, sub, mul, div, pow = map(function, (Add, Sub, Mul, Div, Pow))
-neg, exp, log, log1p, sqrt, abs, sin, cos = map(function, (Neg, Exp, Log, Log1p, Sqrt, Abs, Sin, Cos))
+neg, exp, log, log1p, sqrt, abs = map(function, (Neg, Exp, Log, Log1p, Sqrt, Abs))
 
 
 def square(x):

@@ -23,6 +23,7 @@ def _is_basic(index):
 
 class GetItem(Op):
     """y = x[index], for any index that NumPy takes"""
+    watched = ("index",)
     fix = "an index must fit the tensor: integers in range, masks of its shape"
 
     def __init__(self, index):
@@ -38,6 +39,7 @@ class GetItem(Op):
 
 class PutItem(Op):
     """y = zeros(shape) with y[index] += x: the adjoint of GetItem"""
+    watched = ("index",)
 
     def __init__(self, index, shape):
         self.index, self.shape = index, shape

@@ -52,6 +52,7 @@ class Clamp(Op):
 class Where(Op):
     """z = x where the condition holds, else y; the condition is an array and gets no gradient"""
     fix = BROADCAST
+    watched = ("condition",)
 
     def __init__(self, condition):
         self.condition = condition

@@ -93,6 +93,48 @@ def test_every_saved_tensor_that_is_written_before_backward_is_caught(record_pro
     assert not problems and tried > 1000
 
 
+def others_of(case, seed):
+    """(leaves, outputs, {name: tensor}) of a call whose masks, indices and other constants are the user's tensors."""
+    arrays, options = case.draw(Seeded(seed))
+    xs = [create.tensor(a, requires_grad=a.dtype.kind == "f") for a in arrays]
+    constants = {name: create.tensor(value) for name, value in options.items() if isinstance(value, np.ndarray)}
+    y = case.f(*xs, **{**options, **constants})
+    held = {**constants, **{f"input {i}": x for i, x in enumerate(xs) if x.dtype.kind != "f"}}
+    return xs, [p for p in (y if isinstance(y, (tuple, list)) else [y]) if p.requires_grad], held
+
+
+def overwrite(t):
+    """Other values of the same kind, which the op would have taken as well: a mask the other way round, indices 0."""
+    with no_grad():
+        t.copy_(~t.array if t.dtype.kind == "b" else t.array * 0)
+
+
+def test_masks_indices_and_weights_that_are_written_before_backward_are_caught(record_property):
+    tried, names = 0, set()
+    for case in CASES:
+        for seed in range(4):
+            xs, ys, held = others_of(case, seed)
+            if not held or not ys:
+                continue
+            plain = gradients(xs, ys)
+            for name in held:
+                xs, ys, held = others_of(case, seed)
+                overwrite(held[name])
+                try:
+                    found = gradients(xs, ys)
+                except RuntimeError as error:
+                    assert "was changed in place after the forward pass; clone() it" in str(error)
+                    tried += 1
+                    names.add(case.name)
+                    continue
+                same = all((a is None) == (b is None) and (a is None or a.tobytes() == b.tobytes())
+                           for a, b in zip(plain, found))
+                assert same, f"{case.name}, seed {seed}: {name} was written, and the gradient is another one"
+    record_property("figure", f"row 3: {tried} writes to masks, indices and the like of {len(names)} cases: {tried} "
+                              "raised, 0 silent")
+    assert tried > 20
+
+
 def test_an_error_names_the_op_the_tensor_and_the_fix():
     x = create.tensor([1.0, 2.0], requires_grad=True)
     y = x * x

@@ -3,8 +3,9 @@
 import numpy
 
 from minigrad import ops
-from minigrad.ops.elementwise import Abs, Add, Cos, Div, Exp, Log, Log1p, Mul, Neg, Pow, Sin, Sqrt, Sub
+from minigrad.ops.elementwise import Abs, Add, Div, Exp, Log, Log1p, Mul, Neg, Pow, Sqrt, Sub
 from minigrad.ops.select import Clamp, Maximum, Minimum, Where
+from minigrad.ops.trigonometry import Cos, Sin
 from minigrad.testing.registry import case
 
 

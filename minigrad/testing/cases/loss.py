@@ -83,13 +83,12 @@ def soft_classes(s):
 
 
 def typed(f):
-    """f with the arrays among its options, which are float64, in the input's dtype."""
+    """f with the arrays or tensors among its options, which are float64, in the input's dtype."""
     def call(x, *rest, **options):
-        return f(
-            x,
-            *rest,
-            **{k: v.astype(x.dtype) if getattr(v, "dtype", None) == "float64" else v for k, v in options.items()},
-        )
+        for name, v in options.items():
+            if getattr(v, "dtype", None) == "float64":
+                options[name] = (v.to if hasattr(v, "to") else v.astype)(x.dtype)
+        return f(x, *rest, **options)
 
     return call
 

@@ -3,7 +3,7 @@
 import math
 
 import minigrad
-from minigrad.ops import elementwise, select
+from minigrad.ops import elementwise, select, trigonometry
 from minigrad.ops.activation import array_of
 from minigrad.ops.broadcast import unbroadcast
 from minigrad.testing.faults.fault import changed, wrong
@@ -58,8 +58,8 @@ wrong("sqrt-half", "sqrt x lacks the factor 1/2", elementwise.Sqrt, changed(elem
 wrong("sqrt-constant", "the second derivative takes sqrt x for a constant", elementwise.Sqrt,
       lambda self, g, y: (0.5 * g / array_of(y),))
 wrong("abs-sign", "|x| has slope 1 everywhere", elementwise.Abs, lambda self, g: (g * abs(self.sign),))
-wrong("sin-sign", "sin x has slope -cos x", elementwise.Sin, changed(elementwise.Sin, lambda r, *_: -r))
-wrong("cos-sign", "cos x has slope sin x", elementwise.Cos, changed(elementwise.Cos, lambda r, *_: -r))
+wrong("sin-sign", "sin x has slope -cos x", trigonometry.Sin, changed(trigonometry.Sin, lambda r, *_: -r))
+wrong("cos-sign", "cos x has slope sin x", trigonometry.Cos, changed(trigonometry.Cos, lambda r, *_: -r))
 
 # Choosing.
 

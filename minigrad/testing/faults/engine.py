@@ -29,7 +29,7 @@ wrong(
 wrong("graph-untied", "the second derivative takes everything that an op kept for a constant", graph,
       lambda node, slot, array: array, "_tie", "case Mul")
 wrong("writes-unseen", "an input changed after the forward pass is used as it is now", graph,
-      lambda node: None, "_check_unwritten", "case Mul")
+      lambda node: None, "check_unwritten", "case Mul")
 wrong("no-grad-records", "no_grad records a graph all the same", modes.no_grad, True, "value", "switches")
 wrong("detach-attached", "detach returns the tensor itself", minigrad.Tensor, lambda self: self, "detach", "switches")
 wrong("clone-shares", "clone shares the memory of its source", convert.Clone, lambda self, x: x, "forward", "switches")

@@ -1,23 +1,20 @@
-"""Gradients as values: `grad`, beside `Tensor.backward`, which stores them. And the switches, under PyTorch's roof."""
+"""Gradients as values, `grad`, and stored, `backward`. And Function and the switches, under PyTorch's roof."""
 
+from minigrad.autograd.function import Function
 from minigrad.backend import array_module, as_array
-from minigrad.graph import Handle, Op, sweep
-from minigrad.modes import detect_anomaly, enable_grad, is_grad_enabled, no_grad, set_detect_anomaly, set_grad_enabled
+from minigrad.graph import Handle, Leaf, Op, sweep
+from minigrad.modes import (
+    detect_anomaly,
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    no_grad,
+    set_detect_anomaly,
+    set_grad_enabled,
+)
 
-__all__ = ["detect_anomaly", "enable_grad", "grad", "is_grad_enabled", "no_grad", "set_detect_anomaly",
-           "set_grad_enabled"]
-
-
-class HookHandle:
-    """What `register_hook` returns."""
-
-    def __init__(self, hooks, hook):
-        self.hooks = hooks
-        hooks[id(self)] = hook
-
-    def remove(self):
-        """Take the hook off."""
-        self.hooks.pop(id(self), None)
+__all__ = ["Function", "backward", "detect_anomaly", "enable_grad", "grad", "inference_mode", "is_grad_enabled",
+           "no_grad", "set_detect_anomaly", "set_grad_enabled"]
 
 
 def array_of(value):
@@ -45,6 +42,24 @@ def cotangent(name, tensor, gradient, create_graph):
     return array_of(gradient)
 
 
+def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, inputs=None):
+    """Add the gradients of one or several tensors to `.grad` of the leaves, or of `inputs` alone.
+
+    `grad_tensors` weighs the tensors; None where one has a single element. See `Tensor.backward`.
+    """
+    tensors, seeds = _seeds("backward", tensors, grad_tensors, create_graph)
+    inputs = None if inputs is None else _wanting("backward", inputs)
+    found = sweep([y.node for y in tensors], seeds, None if inputs is None else {x.node for x in inputs},
+                  create_graph if retain_graph is None else retain_graph, create_graph)
+    for x in inputs or ():
+        g = found.get(x.node)
+        if g is not None and isinstance(x.node, Leaf):
+            x.node.accumulate(g, False)
+        elif g is not None:
+            g = g if isinstance(g, Handle) else Op.wrap(g.copy())
+            x.grad = g if x.grad is None else x.grad + g
+
+
 def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, only_inputs=True,
          allow_unused=False):
     """The gradients of `outputs`, weighed by `grad_outputs`, with respect to `inputs`: a tuple, one an input.
@@ -59,18 +74,28 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
     >>> slope, grad(slope, x)
     (tensor(27., grad_fn=<Mul>), (tensor(18.),))
     """
-    outputs, inputs = _several(outputs), _several(inputs)
-    weights = [None] * len(outputs) if grad_outputs is None else _several(grad_outputs)
-    if len(weights) != len(outputs):
-        raise ValueError(f"grad: {len(weights)} grad_outputs for {len(outputs)} outputs; give one an output")
-    for position, x in enumerate(inputs):
-        if x.node is None:
-            raise RuntimeError(f"grad: input {position} does not require grad; call requires_grad_() on it before it "
-                               "is used")
-    seeds = [cotangent("grad", y, weight, create_graph) for y, weight in zip(outputs, weights)]
+    inputs = _wanting("grad", inputs)
+    outputs, seeds = _seeds("grad", outputs, grad_outputs, create_graph)
     found = sweep([y.node for y in outputs], seeds, {x.node for x in inputs},
                   create_graph if retain_graph is None else retain_graph, create_graph)
     return tuple(_result(position, x, found.get(x.node), allow_unused) for position, x in enumerate(inputs))
+
+
+def _seeds(name, outputs, weights, create_graph):
+    outputs = _several(outputs)
+    weights = [None] * len(outputs) if weights is None else _several(weights)
+    if len(weights) != len(outputs):
+        raise ValueError(f"{name}: {len(weights)} gradients for {len(outputs)} outputs; give one an output")
+    return outputs, [cotangent(name, y, weight, create_graph) for y, weight in zip(outputs, weights)]
+
+
+def _wanting(name, inputs):
+    inputs = _several(inputs)
+    for position, x in enumerate(inputs):
+        if x.node is None:
+            raise RuntimeError(f"{name}: input {position} does not require grad; call requires_grad_() on it before it "
+                               "is used")
+    return inputs
 
 
 def _several(x):

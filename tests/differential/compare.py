@@ -48,25 +48,28 @@ def name_of(dtype):
     return str(dtype).removeprefix("torch.")
 
 
-def difference(mine, theirs, where=""):
-    """(kind, what it is) of the first difference between two values, or None. Kind "values" may yet be rounding."""
+def difference(mine, theirs, where="", wanting=True):
+    """(kind, what it is) of the first difference between two values, or None. Kind "values" may yet be rounding.
+
+    Without `wanting`, requires_grad may differ.
+    """
     if isinstance(mine, Failure) or isinstance(theirs, Failure):
         if isinstance(mine, Failure) and isinstance(theirs, Failure):
             return None
         return ("an error here", f"{mine!r}") if isinstance(mine, Failure) else ("no error here", f"{theirs!r}")
     if is_tensor(mine) and is_tensor(theirs):
-        return tensors_differ(mine, theirs, where)
+        return tensors_differ(mine, theirs, where, wanting)
     if isinstance(mine, (tuple, list)) and isinstance(theirs, (tuple, list)):
         if len(mine) != len(theirs):
             return "structure", f"{where}{len(mine)} values, PyTorch {len(theirs)}"
         for i, (a, b) in enumerate(zip(mine, theirs)):
-            if found := difference(a, b, f"{where}[{i}] "):
+            if found := difference(a, b, f"{where}[{i}] ", wanting):
                 return found
         return None
     if isinstance(mine, dict) and isinstance(theirs, dict):
         if list(mine) != list(theirs):
             return "structure", f"{where}names {list(mine)}, PyTorch {list(theirs)}"
-        return difference(list(mine.values()), list(theirs.values()), where)
+        return difference(list(mine.values()), list(theirs.values()), where, wanting)
     if isinstance(theirs, torch.dtype) or isinstance(theirs, torch.device):
         return None if name_of(mine) == name_of(theirs) else ("value", f"{where}{mine!r}, PyTorch {theirs!r}")
     if numeric(mine) and numeric(theirs):
@@ -92,14 +95,14 @@ def opaque(x):
     return type(x).__module__.split(".")[0] in ("minigrad", "torch")
 
 
-def tensors_differ(mine, theirs, where):
+def tensors_differ(mine, theirs, where, wanting):
     """The first difference of two tensors."""
     a, b = array(mine), array(theirs)
     if tuple(a.shape) != tuple(b.shape):
         return "shape", f"{where}{tuple(a.shape)}, PyTorch {tuple(b.shape)}"
     if a.dtype != b.dtype:
         return "dtype", f"{where}{a.dtype}, PyTorch {b.dtype}"
-    if mine.requires_grad != wants(theirs):
+    if wanting and mine.requires_grad != wants(theirs):
         return "requires_grad", f"{where}{mine.requires_grad}, PyTorch {theirs.requires_grad}"
     if not within(a, b):
         return "values", f"{where}{shown(a, b)}"

@@ -65,11 +65,26 @@ def with_roots(text, operands):
     return re.search(r"sqrt|norm|std|\*\*|pow", text)
 
 
+def with_gradients(text, operands):
+    """Whether the line uses gradients that were computed with a graph."""
+    return re.search(r"\bg\d+\[", text.splitlines()[-1])
+
+
+def without_grad(text, operands):
+    """Whether the line runs without recording a graph."""
+    return "no_grad()" in text.splitlines()[-1] or "set_grad_enabled(False)" in text.splitlines()[-1]
+
+
 ROWS = (
     Row("in-place changes inside a graph", "rewrites the graph around them", "raises, with the way out",
         ("an error here",), "carries a graph, (which an in-place change|which an assignment would cut)"),
     Row("the slope of `sqrt`, `norm`, `std` at 0", "inf or NaN", "0, so that a gradient penalty stays finite",
         ("values",), r"PyTorch (-?inf|nan)", "grad|backward|derivative|gradients", with_roots),
+    Row("gradients that depend on no input, under `create_graph=True`", "may carry a graph all the same",
+        "carry none", ("requires_grad", "an error here"), "False, PyTorch True|carries no graph|no part in", "",
+        with_gradients),
+    Row("views made under `no_grad` of what wants a gradient", "say that they want one (2.13)",
+        "do not, as PyTorch's documentation has it", ("requires_grad",), "False, PyTorch True", "", without_grad),
     Row("a second `backward()`", "passes where no op had saved anything", "always needs `retain_graph=True`",
         ("an error here",), "already used and freed"),
     Row("`view` that cannot share memory", "raises", "copies, as `reshape` does",
@@ -96,5 +111,5 @@ ROWS = (
 # the command all the same. Take a line out with its repair.
 OPEN = (
     ("(an|no) error here|dtype|shape|structure|requires_grad|type", ""),
-    ("values", r"loss|Loss|[pP]ool|interpolate|Upsampl|[nN]orm|^x\[|=$|_$|step$|backward|gradients|second|state|var$|std$"),
+    ("values", r"loss|Loss|[pP]ool|interpolate|Upsampl|[nN]orm|^x\[|=$|_$|step$|backward|gradients|state|var$|std$"),
 )

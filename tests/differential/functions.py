@@ -262,7 +262,7 @@ ELSEWHERE = {
     "names of types, and old ones of tensors": "Size device dtype BoolTensor ByteTensor CharTensor DoubleTensor "
     "FloatTensor HalfTensor IntTensor LongTensor ShortTensor",
     "files and devices": "load save cuda numpy",
-    "what PyTorch has in another form": "array node grad_fn is_contiguous torch_default_",
+    "what PyTorch has in another form": "array node leaf grad_fn is_contiguous torch_default_",
 }
 
 KNOWN = [call for call in CALLS if call.exists()]  # the others are covered once minigrad has them

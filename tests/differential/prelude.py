@@ -46,10 +46,10 @@ def names(torch):
 
     def second(slopes, xs, seed):
         """The gradient of the slopes, weighed at random: zeros where the slopes do not depend on an x."""
-        live, found = [g for g in slopes if g is not None and g.requires_grad], [None] * len(xs)
+        live = [(g, like(g, seed + i)) for i, g in enumerate(slopes) if g is not None and g.requires_grad]
+        found = [None] * len(xs)
         if live:
-            weights = [like(g, seed + i) for i, g in enumerate(live)]
-            found = torch.autograd.grad(live, xs, weights, allow_unused=True)
+            found = torch.autograd.grad([g for g, _ in live], xs, [weight for _, weight in live], allow_unused=True)
         return [torch.zeros_like(x) if g is None else g for g, x in zip(found, xs)]
 
     def filled(module, seed):

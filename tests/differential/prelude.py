@@ -1,4 +1,7 @@
-"""What programs find beside their own lines: `names(torch)`, where torch is minigrad or PyTorch."""
+"""What programs find beside their own lines: `names(torch)`, where torch is minigrad or PyTorch.
+
+`nudge` changes the arrays of leaves and cotangents, to see how much their rounding matters.
+"""
 
 import numpy as np
 
@@ -33,10 +36,11 @@ def rates(optimiser):
     return [group["lr"] for group in optimiser.param_groups]
 
 
-def names(torch):
+def names(torch, nudge=lambda array: array):
     """The names that a program finds, on one of the two libraries."""
     def leaf(array):
         """A tensor on an array, strides and all; PyTorch, which has no negative ones, gets a copy of such an array."""
+        array = nudge(array)
         turned = torch.__name__ == "torch" and any(step < 0 for step in array.strides)
         return torch.from_numpy(array.copy("K") if turned else array)
 

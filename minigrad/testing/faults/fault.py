@@ -1,6 +1,8 @@
 """A fault: a wrong rule and where it is planted; the tables of the faults, and of the checks that must notice them."""
 
 import contextlib
+import inspect
+import textwrap
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,6 +64,18 @@ def changed(op, change, position=0):
         return tuple(results)
 
     return backward
+
+
+def rewritten(function, *changes):
+    """The function made anew from its source with some text changed: (old, new), (old, new), ..."""
+    text = textwrap.dedent(inspect.getsource(function))
+    for old, new in changes:
+        if old not in text:
+            raise ValueError(f"rewritten: {function.__qualname__} has no {old!r}; name a text that it has now")
+        text = text.replace(old, new)
+    names = dict(function.__globals__)
+    exec(text, names)
+    return names[function.__name__]
 
 
 def check(name):

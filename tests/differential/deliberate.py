@@ -111,5 +111,6 @@ ROWS = (
 # the command all the same. Take a line out with its repair.
 OPEN = (
     ("(an|no) error here|dtype|shape|structure|requires_grad|type", ""),
-    ("values", r"loss|Loss|[pP]ool|interpolate|Upsampl|[nN]orm|^x\[|[=_]$|step$|backward|gradients|second|state|var$|std$"),
+    ("values", r"loss|Loss|[pP]ool|interpolate|Upsampl|[nN]orm|^x\[|[=_]$|step$"),
+    ("values", r"backward|gradients|second|state|var$|std$"),
 )

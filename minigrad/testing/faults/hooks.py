@@ -9,6 +9,7 @@ from minigrad import autograd, create, graph, hooks
 from minigrad.graph import Op
 from minigrad.testing.faults.fault import check, expect, wrong
 
+
 def _once(self, hook):
     """Registers a hook under one key, whatever else is there."""
     handle = hooks.HookHandle({}, hook)

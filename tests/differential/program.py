@@ -82,7 +82,7 @@ class Program:
     def compared(self, position, line, mine, theirs):
         """(kind, detail) of the difference after one line, or (None, None)."""
         a, b = run(line, mine), run(line, theirs)
-        found = compare.difference(a, b, wanting=line.what != "autograd.grad")  # which tells no one yet: see `second`
+        found = compare.difference(a, b, wanting=line.what != "autograd.grad")  # `second` and others will use them
         if found is None and line.changes and not isinstance(a, Failure):
             found = differing(mine, theirs)
         if found and found[0] == "values" and self.rounding(position, line, mine, theirs):
@@ -132,7 +132,7 @@ def differing(mine, theirs):
     """The first difference among all values of a program and their gradients."""
     for name in mine:
         if variables(name) and name in theirs:
-            found = compare.difference(mine[name], theirs[name], f"{name} ")
+            found = compare.difference(mine[name], theirs[name], f"{name} ", wanting=name[0] != "g")
             found = found or compare.difference(gradient(mine[name]), gradient(theirs[name]), f"{name}.grad ")
             if found:
                 return found

@@ -2,10 +2,10 @@
 
     each("softmax log_softmax", "torch method F", "input:float dim:dim dtype?:float-dtype")
 
-is six functions. A place is `torch`, `F`, `init` or `utils` (functions), `drawn` (one whose values are
-random: only shape and dtype count), `method` (of the first argument), `inplace` (a method that writes), `attribute`,
-`operator` (between the two arguments), `augmented` or `unary`. What minigrad does not have under
-a name is not called; the name is covered from the day on which it is there. Kinds of arguments are in kinds.py.
+is six functions. A place is `torch`, `F` or `init` (functions), `drawn` (one whose values are random: only shape and
+dtype count), `method` (of the first argument), `inplace` (a method that writes), `attribute`, `operator` (between the
+two arguments), `augmented` or `unary`. What minigrad does not have under a name is not called; the name is covered from
+the day on which it is there. What kinds of arguments there are is told in kinds.py.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import torch
 
 import minigrad
+from tests.differential import shapes, tensors  # noqa: F401 (which register their kinds)
 from tests.differential.kinds import Argument, Draw
 
-PLACES = {"torch": "torch.", "drawn": "torch.", "F": "F.", "init": "nn.init.", "utils": "nn.utils."}
+PLACES = {"torch": "torch.", "drawn": "torch.", "F": "F.", "init": "nn.init."}
 ALIASES = {"dim": "axis", "keepdim": "keepdims"}
 CALLS = []
 
@@ -39,7 +40,7 @@ class Call:
         """Whether both libraries have it."""
         if self.place in ("operator", "unary", "augmented"):
             return True
-        paths = {"torch": "", "F": "nn.functional", "init": "nn.init", "utils": "nn.utils"}
+        paths = {"F": "nn.functional", "init": "nn.init"}
         for library in (minigrad, torch):
             owner = library.Tensor if self.place in ("method", "inplace", "attribute") else library
             for part in filter(None, paths.get(self.place, "").split(".")):
@@ -48,9 +49,9 @@ class Call:
                 return False
         return True
 
-    def write(self, writer, known=None):
+    def write(self, writer):
         """The text of a call."""
-        draw, texts = Draw(writer, known), []
+        draw, texts = Draw(writer), []
         for argument in self.arguments:
             left_out = argument.optional and writer.chance(0.5)
             texts.append(None if left_out else draw.text(argument))
@@ -92,8 +93,13 @@ def listed(writer, texts, arguments, least=None):
     return ", ".join(parts)
 
 
+def parse(arguments):
+    """The arguments of a table's line."""
+    return tuple(map(Argument.parse, arguments.split()))
+
+
 def each(names, places, arguments, unpacked=False):
     """Add functions of several names with the same arguments."""
-    parsed = tuple(map(Argument.parse, arguments.split()))
+    parsed = parse(arguments)
     for name in names.split():
         CALLS.extend(Call(name, place, parsed, unpacked) for place in places.split())

@@ -1,13 +1,8 @@
 """The tables of modules, losses, optimisers and schedulers: one line each, to be read as those of functions.py."""
 
-from tests.differential.kinds import Argument
+from tests.differential.calls import parse
 
 MODULES, OPTIMISERS, SCHEDULERS = [], [], []
-
-
-def parse(arguments):
-    """The arguments of a line."""
-    return tuple(map(Argument.parse, arguments.split()))
 
 
 def module(names, arguments, inputs):

@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-KINDS = {"an error here", "no error here", "structure", "shape", "dtype", "requires_grad", "values", "value", "type"}
+KINDS = {"an error here", "no error here", "structure", "shape", "dtype", "requires_grad", "values", "value", "type",
+         "a warning here"}
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ ROWS = (
 # Kinds of differences that are known and being repaired, (kind, calls): they do not fail the suite, but are findings of
 # the command all the same. Take a line out with its repair.
 OPEN = (
-    ("(an|no) error here|dtype|shape|structure|requires_grad|type", ""),
+    ("(an|no) error here|a warning here|dtype|shape|structure|requires_grad|type", ""),
     ("values", r"loss|Loss|[pP]ool|interpolate|Upsampl|[nN]orm|^x\[|[=_]$|step$"),
     ("values", r"backward|gradients|second|state|var$|std$"),
 )

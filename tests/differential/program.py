@@ -3,6 +3,7 @@
 import functools
 import warnings
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ HEADER = """import torch  # or: import minigrad as torch
 from tests.differential.prelude import names
 globals().update(names(torch))
 """
+PACKAGE = str(Path(minigrad.__file__).parent)
 TRIES = 3  # how often PyTorch's own numbers are moved, to see how much rounding matters
 
 
@@ -39,7 +41,7 @@ class Difference:
     @property
     def group(self):
         """What differences with the same cause have in common."""
-        if "error" in self.kind:
+        if "here" in self.kind:  # an error or a warning, whose text tells more than the call
             return self.kind, deliberate.plain(self.detail)
         return self.kind, self.line.what, deliberate.plain(self.detail)
 
@@ -81,7 +83,10 @@ class Program:
 
     def compared(self, position, line, mine, theirs):
         """(kind, detail) of the difference after one line, or (None, None)."""
-        a, b = run(line, mine), run(line, theirs)
+        warned = []
+        a, b = run(line, mine, warned), run(line, theirs)
+        if warned and not isinstance(a, Failure):
+            return "a warning here", warned[0]
         found = compare.difference(a, b, wanting=line.what != "autograd.grad")  # `second` and others will use them
         if found is None and line.changes and not isinstance(a, Failure):
             found = differing(mine, theirs)
@@ -117,14 +122,17 @@ class Program:
         return Program(lines, self.number)
 
 
-def run(line, names):
-    """The value of a line's target, or the Failure."""
-    try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
+def run(line, names, warned=None):
+    """The value of a line's target, or the Failure. Warnings that minigrad's own lines gave are added to `warned`."""
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always" if warned is not None else "ignore")
+        try:
             exec(compiled(line.text), names)
-    except Exception as error:  # of any kind: whether there is one is what counts
-        return Failure(error)
+        except Exception as error:  # of any kind: whether there is one is what counts
+            return Failure(error)
+        finally:
+            if warned is not None:
+                warned += [f"{w.category.__name__}: {w.message}" for w in given if w.filename.startswith(PACKAGE)]
     return names.get(line.target)
 
 

@@ -16,7 +16,7 @@ def _operator(operate):
 
     def change(self, other):
         if not mode.grad or self.node is None and getattr(other, "node", None) is None:
-            return self._become(name, operate(self.detach(), _plain(other)))
+            return self._become(name, operate(self.detach(), _constant(name, other)))
         if isinstance(self.node, Leaf):
             self._writable(name)
         return operate(self, other)
@@ -44,11 +44,8 @@ class InPlace(Handle):
 
     def _assign(self, name, index, value):
         array = self._writable(name)
-        if isinstance(value, Handle):
-            if value.node is not None and mode.grad:
-                raise RuntimeError(f"{name}: the value carries a graph, which an assignment would cut; assign "
-                                   "value.detach(), or build the result with where, cat or stack")
-            value = value.array
+        value = _constant(name, value)
+        value = value.array if isinstance(value, Handle) else value
         try:
             array[index] = value
         except (ValueError, IndexError, TypeError) as error:
@@ -84,23 +81,24 @@ class InPlace(Handle):
 
     def add_(self, other, alpha=1):
         """self + alpha * other."""
-        return self._become("add_", self.detach() + _plain(other) * alpha)
+        return self._become("add_", self.detach() + _constant("add_", other) * alpha)
 
     def sub_(self, other, alpha=1):
         """self - alpha * other."""
-        return self._become("sub_", self.detach() - _plain(other) * alpha)
+        return self._become("sub_", self.detach() - _constant("sub_", other) * alpha)
 
     def mul_(self, other):
         """self * other."""
-        return self._become("mul_", self.detach() * _plain(other))
+        return self._become("mul_", self.detach() * _constant("mul_", other))
 
     def div_(self, other):
         """self / other."""
-        return self._become("div_", self.detach() / _plain(other))
+        return self._become("div_", self.detach() / _constant("div_", other))
 
     def lerp_(self, end, weight):
         """self + weight * (end - self): the step of a moving average."""
-        return self._become("lerp_", self.detach() + (_plain(end) - self.detach()) * weight)
+        gap = _constant("lerp_", end) - self.detach()
+        return self._become("lerp_", self.detach() + gap * _constant("lerp_", weight))
 
     def clamp_(self, min=None, max=None):
         """Between min and max."""
@@ -132,5 +130,11 @@ class InPlace(Handle):
 _KINDS = {"b": 0, "u": 1, "i": 1, "f": 2}  # what can hold what
 
 
-def _plain(value):
-    return value.detach() if isinstance(value, Handle) else value
+def _constant(name, value):
+    """The value without its graph, which must not be recorded: the change would cut it."""
+    if not isinstance(value, Handle):
+        return value
+    if value.node is not None and mode.grad:
+        raise RuntimeError(f"{name}: the value carries a graph, which a change in place would cut; give its detach(), "
+                           "or build the result with +, where, cat or stack")
+    return value.detach()

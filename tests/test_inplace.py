@@ -96,6 +96,21 @@ def test_the_dtype_stays_or_the_change_is_refused_as_in_pytorch(torch, operate, 
     assert outcomes[0] == outcomes[1]
 
 
+@pytest.mark.parametrize("change", [
+    lambda a, b: a.add_(b), lambda a, b: a.sub_(b), lambda a, b: a.mul_(b), lambda a, b: a.div_(b),
+    lambda a, b: a.lerp_(b, 0.5), lambda a, b: a.lerp_(a, b), lambda a, b: a.copy_(b), lambda a, b: a.fill_(b[0]),
+    lambda a, b: a.masked_fill_(a > 0, b[0]), lambda a, b: a.__setitem__(slice(1), b[:1]),
+    lambda a, b: a.scatter_(0, mg.tensor([0]), b[:1])])
+def test_a_value_that_carries_a_graph_is_refused_by_every_method_unless_nothing_is_recorded(change):
+    a, b = mg.tensor([1.0, 2.0]), mg.tensor([3.0, 4.0], requires_grad=True) * 1.0
+    with pytest.raises(RuntimeError, match="the value carries a graph"):
+        change(a, b)
+    assert a.tolist() == [1.0, 2.0]
+    with mg.no_grad():
+        change(a, b)
+    assert not a.requires_grad
+
+
 def test_a_result_that_does_not_fit_is_refused_and_nothing_is_changed():
     x = mg.ones(3)
     with pytest.raises(ValueError, match=r"__iadd__:.*float32\(3,\).*\(2, 3\)"):

@@ -26,6 +26,16 @@ def for_pieces(part, operations, *arrays):
     part(*arrays)
 
 
+def dot(x, y):
+    """x.dot(y) of vectors or matrices."""
+    return x.dot(y)
+
+
+def matmul(x, y):
+    """x @ y; of two matrices as .dot, which copies nothing."""
+    return x.dot(y) if x.ndim == 2 == y.ndim else x @ y
+
+
 def unwarned(function, *arrays):
     """function(*arrays): CuPy does not warn."""
     return function(*arrays)

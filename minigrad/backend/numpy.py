@@ -5,12 +5,14 @@ import functools
 
 import numpy
 
-from minigrad.backend import compiled
-from minigrad.backend.threads import LEAST, for_blocks, for_pieces, sum_blocks  # noqa: F401 (part of the list)
+from minigrad.backend import compiled, threads
+
+dot, matmul, one_blas_thread = threads.dot, threads.matmul, threads.one_blas_thread  # they are parts of the list
+for_blocks, for_pieces, sum_blocks, LEAST = threads.for_blocks, threads.for_pieces, threads.sum_blocks, threads.LEAST
 
 NAME = "cpu"
 CACHE_LINE = 64  # bytes
-VECTOR = 1 << 14  # values: of longer vectors the BLAS's sums are less exact than NumPy's, which go by pairs
+VECTOR = 10_000  # values: of longer vectors the BLAS's sums are less exact than NumPy's, and made on several threads
 LARGE = 1 << 20  # elements: beyond the cache the BLAS takes two to four times as long for an outer product as `*`
 
 
@@ -120,7 +122,7 @@ def outer(x, y):
         if compute:
             compute(x, y, out)
             return out
-    return x.reshape(-1, 1) * y if size > LARGE else x.reshape(-1, 1).dot(y.reshape(1, -1))
+    return x.reshape(-1, 1) * y if size > LARGE else dot(x.reshape(-1, 1), y.reshape(1, -1))
 
 
 def scatter_add(out, index, values):
@@ -140,7 +142,8 @@ def to_host(array):
 
 def einsum(spec, *operands):
     """numpy.einsum along the contraction order that `optimize` finds, which turns most of it into GEMMs."""
-    return numpy.einsum(spec, *operands, optimize=len(operands) > 1)
+    with one_blas_thread:
+        return numpy.einsum(spec, *operands, optimize=len(operands) > 1)
 
 
 def synchronize():

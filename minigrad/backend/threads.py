@@ -1,8 +1,13 @@
-"""Loops over a batch, split over threads: NumPy lets other threads run while it copies, adds or multiplies.
+"""Loops over a batch, and products, split over threads: NumPy lets others run while it copies, adds or multiplies.
 
 Each thread works through its images in blocks whose intermediate results stay in its core's cache, and NumPy's BLAS
 runs on one thread meanwhile: a matrix product on several threads, called from several threads, waits on itself. Where
 the BLAS cannot be told so (it is not OpenBLAS), the whole batch is one block, and the BLAS splits the products itself.
+
+On a machine that others keep busy, a thread that waits for another waits until that one is given a core. The BLAS's
+threads, which wait by spinning, then take twenty times as long. Ours notice it, and one thread does all blocks for a
+while. Which blocks there are depends on the number of threads alone, not on who works on them: the results are the
+same to the last bit.
 
 `MINIGRAD_NUM_THREADS` sets the number of threads. Without it, it is that of the BLAS (which heeds OMP_NUM_THREADS and
 OPENBLAS_NUM_THREADS), or of the cores that this process may use.
@@ -11,6 +16,7 @@ OPENBLAS_NUM_THREADS), or of the cores that this process may use.
 import ctypes
 import os
 import threading
+import time
 from queue import SimpleQueue
 
 import numpy as np
@@ -20,6 +26,9 @@ ROWS = 256  # of a matrix product: fewer, and packing the other factor takes mor
 CACHED = 1 << 19  # values, two megabytes of float32: about what a block may take up of the core's caches
 LEAST = 1 << 14  # values: fewer are not worth flattening for a loop, nor a quarter of a second for loading numba
 SMALL = 1 << 20  # operations below which handing work to another thread costs more than it saves
+LONG = 1 << 24  # the same for the multiply-adds of a matrix product
+LATE = 500e-6  # seconds that others may take longer than this thread, before that counts as being kept waiting
+REST = 0.05, 2.0  # seconds for which one thread then works alone, the first time and at most
 
 
 def _blas_switches():
@@ -59,12 +68,27 @@ class _Threads:
     def forget(self):
         self.lock, self.loops, self.blas_threads = threading.Lock(), 0, 1
         self.tasks, self.started = SimpleQueue(), 0
+        self.late, self.alone_until, self.rest = 0, 0.0, REST[0]
 
-    def __enter__(self):
+    def note(self, worked, waited):
+        """Take in how long a loop's own thread worked, and then waited for the others."""
+        if waited <= worked + LATE:
+            self.late, self.rest = max(self.late - 1, 0), REST[0]
+            return
+        self.late += 1
+        if self.late > 2:
+            self.late, self.alone_until = 2, time.perf_counter() + self.rest
+            self.rest = min(2 * self.rest, REST[1])
+
+    def start(self):
+        """Start the threads that are not there yet."""
         with self.lock:
             while self.started < self.count - 1:
                 threading.Thread(target=_serve, args=(self.tasks,), name="minigrad", daemon=True).start()
                 self.started += 1
+
+    def __enter__(self):
+        with self.lock:
             self.loops += 1
             if self.loops == 1 and self.blas:
                 self.blas_threads = self.blas[0]()
@@ -85,13 +109,17 @@ def _serve(tasks):
         tasks.get()()
 
 
-_threads = _Threads()
+_threads = one_blas_thread = _Threads()  # `with one_blas_thread:` is what the second name is for
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_threads.forget)
 
 
 def _run(work, parts):
     """[work(part) for part in parts]: this thread and those that are free each take the next part as they get to it."""
+    began = time.perf_counter()
+    if began < _threads.alone_until:
+        with _threads:
+            return [work(part) for part in parts]
     results, left, done, errors = [None] * len(parts), list(range(len(parts)))[::-1], SimpleQueue(), []
 
     def take():
@@ -106,12 +134,16 @@ def _run(work, parts):
                 errors.append(error)
             done.put(i)
 
+    if _threads.started < _threads.count - 1:
+        _threads.start()
     with _threads:
         for _ in range(min(_threads.count, len(parts)) - 1):
             _threads.tasks.put(take)
         take()
+        ended = time.perf_counter()
         for _ in parts:  # also after an error: the caller's arrays are in use until all are done
             done.get()
+    _threads.note(ended - began, time.perf_counter() - ended)
     if errors:
         raise errors.pop()
     return results
@@ -135,13 +167,21 @@ def _alone(count, work):
     return count < 2 or count * work < SMALL or _threads.blas is None
 
 
+def _at_once(part, count, work):
+    """part(slice) for all in this thread; the BLAS may use several for long work."""
+    if count * work >= SMALL:
+        return part(slice(0, count))
+    with one_blas_thread:
+        return part(slice(0, count))
+
+
 def for_blocks(part, count, rows, values, work):
     """Call part(slice) for slices that cover range(count), on several threads, each taking the next as it gets to it.
 
     In `part` each of the `count` images takes `rows` rows of matrices, `values` values of memory, `work` operations.
     """
     if _alone(count, work):
-        part(slice(0, count))
+        _at_once(part, count, work)
     else:
         _run(part, _cut(0, count, _pieces(count, rows, values)))
 
@@ -152,7 +192,7 @@ def sum_blocks(part, count, rows, values, work):
     Which slices there are, and in which order they are added, depends on the number of threads only.
     """
     if _alone(count, work):
-        return part(slice(0, count))
+        return _at_once(part, count, work)
 
     def run(blocks):
         total = part(blocks[0])
@@ -190,3 +230,37 @@ def for_pieces(part, operations, *arrays):
         part(*flat)
     else:
         for_blocks(lambda i: part(*(array[i] for array in flat)), first.size, 1, 1, operations)
+
+
+def matmul(x, y):
+    """x @ y, the BLAS on one thread."""
+    if x.ndim == 2 == y.ndim:
+        return dot(x, y)
+    with _threads:
+        return x @ y
+
+
+def dot(x, y):
+    """x.dot(y) of vectors or matrices, the BLAS on one thread.
+
+    A long product is split into as many as there are threads, along the longer of the result's axes.
+    """
+    columns = y.shape[1] if y.ndim == 2 else 1
+    work = x.size * columns
+    # Below these sizes OpenBLAS does not use threads. Its products of a matrix and a vector do so early.
+    if work < (1 << 13 if x.ndim == 1 or y.ndim == 1 else 1 << 18) or _threads.blas is None:
+        return x.dot(y)
+    kind = x.dtype if x.dtype == y.dtype else None
+    if work < LONG or _threads.count == 1 or kind is None or kind.char not in "fd" or x.ndim == y.ndim == 1:
+        with _threads:
+            return x.dot(y)
+    out = np.empty(x.shape[:-1] + y.shape[1:], kind)
+    if x.ndim == 2 and len(out) >= columns:
+        def part(i):
+            np.matmul(x[i], y, out=out[i])
+    else:
+        def part(i):
+            np.matmul(x, y[:, i], out=out[..., i])
+
+    _run(part, _cut(0, max(out.shape), _threads.count))
+    return out

@@ -5,6 +5,8 @@ from minigrad.graph import OUT, Handle, Op
 from minigrad.ops.broadcast import unbroadcast
 from minigrad.ops.shape import broadcast_to, permute
 
+SHORT = 1 << 13  # values of the one times those of the other: below, a product needs no looking after
+
 
 class Matmul(Op):
     """z = x @ y for matrices, with broadcast batches in front"""
@@ -12,7 +14,7 @@ class Matmul(Op):
     fix = "the last size of the first must equal the last but one of the second, and the batches must broadcast"
 
     def forward(self, x, y):
-        return x @ y
+        return backend_of(x).matmul(x, y)
 
     def backward(self, g, x, y):
         return (unbroadcast(matmul(g, y.swapaxes(-1, -2)), x.shape) if self.needs[0] else None,
@@ -26,29 +28,31 @@ class Linear(Op):
 
     def forward(self, x, w, b=None):
         # .dot costs a third of @ on vectors; a stack of matrices goes as one.
+        dot = type(x).dot if x.size * w.size < SHORT else backend_of(x).dot
         if x.ndim == 1:
-            y = w.dot(x)
+            y = dot(w, x)
         elif x.ndim == 2:
-            y = x.dot(w.T)
+            y = dot(x, w.T)
         else:
-            y = x.reshape(-1, x.shape[-1]).dot(w.T).reshape(*x.shape[:-1], -1)
+            y = dot(x.reshape(-1, x.shape[-1]), w.T).reshape(*x.shape[:-1], -1)
         if b is not None:
             y += b
         return y
 
     def backward(self, g, x, w):
         gx = gw = gb = None
+        dot = type(g).dot if isinstance(g, Handle) or g.size * w.size < SHORT else backend_of(g).dot
         if len(x.shape) == 1:
-            gx = g.dot(w) if self.needs[0] else None
+            gx = dot(g, w) if self.needs[0] else None
             if self.needs[1]:
                 gw = g.reshape(-1, 1) * x if isinstance(g, Handle) else backend_of(g).outer(g, x)
             gb = g
         else:
             rows = g if len(g.shape) == 2 else g.reshape(-1, g.shape[-1])
             if self.needs[0]:
-                gx = rows.dot(w) if rows is g else rows.dot(w).reshape(x.shape)
+                gx = dot(rows, w) if rows is g else dot(rows, w).reshape(x.shape)
             if self.needs[1]:
-                gw = rows.T.dot(x if rows is g else x.reshape(-1, x.shape[-1]))
+                gw = dot(rows.T, x if rows is g else x.reshape(-1, x.shape[-1]))
             if self.needs[-1]:
                 gb = rows.sum(0)
         return (gx, gw) if len(self.parents) == 2 else (gx, gw, gb)
@@ -108,7 +112,7 @@ def matmul(x, y):
     tensor([3., 7.])
     """
     if not isinstance(x, Handle) and not isinstance(y, Handle):
-        return x.dot(y) if x.ndim == 2 == y.ndim else x @ y
+        return backend_of(x).matmul(x, y)
     n, m = len(x.shape), len(y.shape)
     if n > 2 and m == 2:  # one product over all rows: the gradient of y then needs no sum over the batch
         return matmul(x.reshape(-1, x.shape[-1]), y).reshape((*x.shape[:-1], y.shape[1]))

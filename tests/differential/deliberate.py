@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from tests.differential.compare import wants
+
 KINDS = {"an error here", "no error here", "structure", "shape", "dtype", "requires_grad", "values", "value", "type",
          "a warning here"}
 
@@ -61,6 +63,12 @@ def without_axes(text, operands):
     return "np." in line or any(isinstance(x, torch.Tensor) and not x.dim() for x in operands)
 
 
+def with_graph(text, operands):
+    """Whether the line `x += y` is recorded: not x[i] = y."""
+    line = text.splitlines()[-1]
+    return "] =" not in line and not without_grad(text, operands) and any(map(wants, operands))
+
+
 def with_roots(text, operands):
     """Whether the program takes roots, whose slope at 0 is infinite."""
     return re.search(r"sqrt|norm|std|\*\*|pow", text)
@@ -78,7 +86,12 @@ def without_grad(text, operands):
 
 ROWS = (
     Row("in-place changes inside a graph", "rewrites the graph around them", "raises, with the way out",
-        ("an error here",), "carries a graph, (which an in-place change|which an assignment would cut)"),
+        ("an error here",), "carries a graph, which (an in-place change|an assignment|a change in place) would"),
+    Row("`x += y` where a graph is recorded", "writes into x, in its dtype and shape", "makes a new tensor",
+        ("values", "dtype", "shape", "requires_grad", "no error here"), "", "[^=]=$", with_graph),
+    Row("a write between forward and backward", "is an error where the value is needed",
+        "is an error where the op kept it", ("an error here", "no error here"),
+        "was changed in place after the forward pass|modified by an inplace operation"),
     Row("the slope of `sqrt`, `norm`, `std` at 0", "inf or NaN", "0, so that a gradient penalty stays finite",
         ("values",), r"PyTorch (-?inf|nan)", "grad|backward|derivative|gradients", with_roots),
     Row("gradients that depend on no input, under `create_graph=True`", "may carry a graph all the same",
@@ -91,13 +104,14 @@ ROWS = (
     Row("`view` that cannot share memory", "raises", "copies, as `reshape` does",
         ("no error here",), "view size is not compatible|not compatible with.*view", r"view"),
     Row("a tensor without axes beside one with axes", "does not widen the other's dtype", "widens, as in NumPy 2",
-        ("dtype", "an error here", "no error here"), "float|int|dtype", "", without_axes),
+        ("dtype",), "float|int", "", without_axes),
     Row("dtypes that mix in products and layers", "raises", "follows NumPy's promotion", ("no error here",),
         "same dtype|expected scalar type|Input type .* and (weight|bias) type|mixed dtype|found dtype"
         "|should be the same"),
     Row("losses of unequal shapes", "warns and broadcasts", "raises", ("an error here",), "loss.*shape|Loss.*shape",
         "loss|Loss"),
-    Row("integers divided by zero", "raises", "0, with NumPy's warning", ("no error here",), "ZeroDivisionError"),
+    Row("the derivative of `//`", "is not there", "is 0, as that of `floor`", ("no error here",),
+        "derivative for aten::floor_divide is not implemented"),
     Row("what PyTorch has no kernel for", "raises, at some dtypes", "computes", ("no error here",),
         "not implemented for"),
     Row("more is differentiable", "losses and statistics have no derivative in their weights", "has one",

@@ -1,7 +1,7 @@
 """Whether two values, one of each library, are the same: structure, shape, dtype, requires_grad, elements.
 
 Elements agree within the rounding of their dtype, relative to the largest of the array. What rounding does not explain
-at once is measured: `program.sensitivity` runs the program in PyTorch with its numbers moved by a few roundings, and
+at once is measured: `Program.rounding` runs the program in PyTorch with its numbers moved by a few roundings, and
 what moves that much may differ that much.
 """
 
@@ -122,6 +122,11 @@ def within(a, b, more=0.0):
         close = np.abs(a - b) <= ROUNDINGS * (eps * largest + SMALLEST[name]) + more
         same = (a == b) | (np.isnan(a) & np.isnan(b)) | finite & close
         return bool((same | ~np.isfinite(more)).all())
+
+
+def slack(b, largest):
+    """What rounding may make of an array whose terms are as large as `largest`."""
+    return ROUNDINGS * float(np.finfo(b.dtype).eps) * largest if b.dtype.kind == "f" else 0.0
 
 
 def shown(a, b):

@@ -26,10 +26,10 @@ class Cause:
 
 
 class Findings:
-    """What programs found."""
+    """What programs found; the first `shrunk` of each cause are made shorter."""
 
-    def __init__(self):
-        self.programs = self.lines = 0
+    def __init__(self, shrunk=SHRUNK):
+        self.programs, self.lines, self.shrunk = 0, 0, shrunk
         self.causes, self.explained = collections.defaultdict(Cause), collections.Counter()
 
     def examine(self, program):
@@ -41,7 +41,7 @@ class Findings:
                 self.explained[difference.reason.title] += 1
                 continue
             cause = self.causes[difference.group]
-            short = program.shrunk(difference) if cause.count < SHRUNK else program
+            short = program.shrunk(difference) if cause.count < self.shrunk else program
             cause.add(1, short, difference.detail, {difference.line.what})
 
     def merge(self, other):

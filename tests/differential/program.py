@@ -182,7 +182,7 @@ def leaves_of(value):
         return [x for part in value for x in leaves_of(part)]
     if isinstance(value, dict):
         return leaves_of(list(value.values()))
-    return [np.asarray(value)] if isinstance(value, (bool, int, float)) else []
+    return [np.asarray(value, "float64")] if isinstance(value, (bool, int, float)) else []
 
 
 def perturbed(lines, seed, everywhere):

@@ -7,9 +7,10 @@ from minigrad.tensor import Tensor  # first: the name minigrad.tensor is to end 
 from minigrad import autograd, ops, random
 from minigrad.backend.device import device
 from minigrad.create import (arange, as_tensor, bool_, empty, eye, float16, float32, float64, from_numpy, full,
-                             full_like, get_default_dtype, int32, int64, linspace, ones, ones_like, rand, rand_like,
-                             randint, randn, randn_like, randperm, set_default_device, set_default_dtype, tensor,
-                             uint8, zeros, zeros_like)
+                             full_like, get_default_dtype, int32, int64, linspace, logspace, multinomial, ones,
+                             ones_like, rand, rand_like, randint, randint_like, randn, randn_like, randperm,
+                             set_default_device, set_default_dtype, tensor, tril_indices, triu_indices, uint8, zeros,
+                             zeros_like)
 from minigrad.graph import OUT, Op
 from minigrad.modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from minigrad.ops import *  # noqa: F403
@@ -19,7 +20,7 @@ float, double, half, long, int, bool = float32, float64, float16, int64, int32, 
 
 from minigrad import nn, optim
 from minigrad.legacy import *  # noqa: F403
-from minigrad import cuda, data, legacy, lr_scheduler, utils
+from minigrad import cuda, data, legacy, linalg, lr_scheduler, utils
 
 autograd.Variable = legacy.Variable
 

@@ -185,7 +185,11 @@ class Conversions(Handle):
     def __int__(self):
         return _INT(self.item())
 
-    __index__ = __int__
+    def __index__(self):
+        if self.array.dtype.kind == "f":
+            raise TypeError(f"index: the tensor is {self.array.dtype}, {self.tolist()!r:.40}, no integer; "
+                            "call .long() on it")
+        return _INT(self.item())
 
     def __bool__(self):
         if self.array.size != 1:

@@ -15,11 +15,9 @@ import weakref
 from operator import attrgetter
 from sys import getrefcount
 
-from numpy import errstate
-
 from minigrad import anomaly
-from minigrad.backend import as_array, integer_promoted
-from minigrad.backend.numpy import quiet
+from minigrad.backend import as_array, promoted
+from minigrad.backend.numpy import Unwarned, quiet
 from minigrad.errors import explain
 from minigrad.modes import mode
 from minigrad.writes import Writes, check_unwritten, tick, touch
@@ -113,15 +111,14 @@ class Op(Node):
         if self.kept is not None:
             raise RuntimeError(f"{type(self).__name__}: this op object was applied before, and holds what that "
                                "application's backward needs; make a new one for each application")
-        arrays, parents, boxed, live = [], [], False, False
+        arrays, parents, last, live = [], [], None, False
         for x in inputs:
             if isinstance(x, Handle):
-                boxed = True
-                node = x.node
+                last, node = x.array, x.node
                 if node is not None:
                     live = True
                 parents.append(node)
-                arrays.append(x.array)
+                arrays.append(last)
             else:
                 parents.append(None)
                 arrays.append(x)
@@ -129,10 +126,10 @@ class Op(Node):
             out = quiet().run(self.forward, *arrays)
         except (ValueError, TypeError, IndexError, ZeroDivisionError) as error:
             explain(self, error, arrays)
-        if not boxed:
+        if last is None:
             return out
-        if out.dtype.char == "d":
-            out = integer_promoted(self, out, arrays)
+        if out.dtype is not last.dtype and not self.asked_for_dtype:
+            out = quiet().run(promoted, self.forward, out, arrays)
         if mode.anomaly:
             self.line = anomaly.check_forward(self, out, arrays)
         tensor = Op.wrap(out)
@@ -175,13 +172,17 @@ def _reachable(roots, targets):
     return [node for node in order if node in wanted], wanted
 
 
-@errstate(all="ignore")
 def sweep(roots, cotangents, targets=None, retain_graph=False, create_graph=False):
     """The reverse sweep: carry `cotangents` from the nodes `roots` down to the leaves, or to the nodes `targets`.
 
     Without targets the leaves' tensors accumulate into `.grad`; with them, a dict node -> cotangent comes back. What a
     node held for its backward is let go as soon as it was visited, unless `retain_graph`.
     """
+    with Unwarned():
+        return _sweep(roots, cotangents, targets, retain_graph, create_graph)
+
+
+def _sweep(roots, cotangents, targets, retain_graph, create_graph):
     order, wanted = _reachable(roots, targets)
     grads, sums, found, latest, watched = {}, set(), {}, Writes.latest, mode.anomaly
     for node, g in zip(roots, cotangents):

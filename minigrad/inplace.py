@@ -6,7 +6,7 @@ from minigrad import random
 from minigrad.backend import array_module
 from minigrad.graph import Handle, Leaf
 from minigrad.modes import mode
-from minigrad.ops.index import _along, _checked_along, plain_index
+from minigrad.ops.index import put
 from minigrad.writes import touch
 
 
@@ -47,7 +47,7 @@ class InPlace(Handle):
         value = _constant(name, value)
         value = value.array if isinstance(value, Handle) else value
         try:
-            array[index] = value
+            put(array, index, value)
         except (ValueError, IndexError, TypeError) as error:
             raise type(error)(f"{name}: {error}; the tensor is {array.dtype}{array.shape}, the value "
                               f"{getattr(value, 'dtype', type(value).__name__)}{getattr(value, 'shape', '')}; fix: "
@@ -65,7 +65,7 @@ class InPlace(Handle):
     __ipow__, __iand__, __ior__, __ixor__ = map(_operator, (operator.pow, operator.and_, operator.or_, operator.xor))
 
     def __setitem__(self, index, value):
-        self._assign("setitem", plain_index(index), value)
+        self._assign("setitem", index, value)
 
     def fill_(self, value):
         """Every element = value."""
@@ -103,16 +103,6 @@ class InPlace(Handle):
     def clamp_(self, min=None, max=None):
         """Between min and max."""
         return self._assign("clamp_", ..., self.detach().clamp(min, max))
-
-    def masked_fill_(self, mask, value):
-        """`value` where the bool tensor `mask`, broadcast, holds."""
-        mask = array_module(self.array).broadcast_to(plain_index(mask), self.array.shape)
-        return self._assign("masked_fill_", mask, value)
-
-    def scatter_(self, dim, index, value):
-        """Along `dim`, self[..., index[..., i, ...], ...] = value, a number or a tensor of index's shape."""
-        dim, index = _checked_along("scatter_", self, dim, index)
-        return self._assign("scatter_", _along(index, dim), value)
 
     def normal_(self, mean=0.0, std=1.0):
         """Draws of N(mean, std**2)."""

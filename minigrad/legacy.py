@@ -3,7 +3,7 @@
 Nothing else in the package uses them. In new code: `tensor`, `zeros`, `set_default_dtype`, `minigrad.checkpoint`.
 """
 
-from math import inf, nan, pi
+from math import e, inf, nan, pi
 from types import SimpleNamespace
 
 import numpy
@@ -12,17 +12,29 @@ from minigrad import create, ops
 from minigrad.backend.device import device
 from minigrad.graph import Handle
 from minigrad.modes import inference_mode
+from minigrad.ops.index import select as _select
+from minigrad.ops.words import with_words
 from minigrad.tensor import Tensor
 
 __all__ = ["BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "Generator", "HalfTensor",
-           "IntTensor", "LongTensor", "ShortTensor", "Size", "backends", "bernoulli", "bmm", "clip", "concat", "dot",
-           "dtype", "empty_like", "equal", "inf", "inference_mode", "int16", "int8", "is_tensor", "load", "mm", "mv",
-           "nan", "normal", "numel", "outer", "pi", "save", "set_default_tensor_type"]
+           "IntTensor", "LongTensor", "ShortTensor", "Size", "absolute", "arccos", "arccosh", "arcsin", "arcsinh",
+           "arctan", "arctan2", "arctanh", "asarray", "backends", "bernoulli", "clip", "clone", "concat", "concatenate",
+           "detach", "divide", "dtype", "e", "empty_like", "finfo", "fix", "ger", "greater", "greater_equal", "iinfo",
+           "inf", "inference_mode", "int16", "int8", "is_floating_point", "is_tensor", "less", "less_equal", "load",
+           "moveaxis", "multiply", "nan", "negative", "normal", "not_equal", "numel", "pi", "promote_types",
+           "row_stack", "save", "scalar_tensor", "select", "set_default_tensor_type", "subtract", "swapaxes",
+           "swapdims", "true_divide"]
 
 Size, dtype = tuple, numpy.dtype  # what shapes and dtypes are instances of
 int8, int16 = numpy.dtype("int8"), numpy.dtype("int16")
-mm = bmm = mv = dot = ops.matmul
-clip, concat = ops.clamp, ops.cat
+finfo, iinfo, asarray, fix = numpy.finfo, numpy.iinfo, create.as_tensor, ops.trunc
+clip, concat, concatenate, ger = ops.clamp, ops.cat, ops.cat, ops.outer
+subtract, multiply, divide, true_divide = ops.sub, ops.mul, ops.div, ops.div
+negative, absolute, moveaxis, swapaxes, swapdims = ops.neg, ops.abs, ops.movedim, ops.transpose, ops.transpose
+arcsin, arccos, arctan, arctan2 = ops.asin, ops.acos, ops.atan, ops.atan2
+arcsinh, arccosh, arctanh, row_stack = ops.asinh, ops.acosh, ops.atanh, ops.vstack
+select = with_words(_select, __name__)  # not in `ops`, where a module has this name
+not_equal, less, less_equal, greater, greater_equal = ops.ne, ops.lt, ops.le, ops.gt, ops.ge
 
 _DTYPES = {"FloatTensor": "float32", "DoubleTensor": "float64", "HalfTensor": "float16", "LongTensor": "int64",
            "IntTensor": "int32", "ShortTensor": "int16", "CharTensor": "int8", "ByteTensor": "uint8",
@@ -83,19 +95,35 @@ def is_tensor(x):
     return isinstance(x, Tensor)
 
 
+def is_floating_point(x):
+    """Whether the dtype of x is a floating one."""
+    return x.is_floating_point()
+
+
+def clone(x):
+    """A copy of x, through which gradients flow."""
+    return x.clone()
+
+
+def detach(x):
+    """The same memory without the graph."""
+    return x.detach()
+
+
+def scalar_tensor(value, dtype=None, device=None):
+    """A number as a tensor without axes, in the default dtype."""
+    return create.tensor(value, dtype or create.get_default_dtype(), device)
+
+
+def promote_types(a, b):
+    """The dtype of a tensor of dtype a beside one of dtype b: a floating one wins over integers."""
+    a, b = numpy.dtype(a), numpy.dtype(b)
+    return a if a.kind == "f" != b.kind else b if b.kind == "f" != a.kind else numpy.promote_types(a, b)
+
+
 def numel(x):
     """The number of elements."""
     return x.numel()
-
-
-def outer(x, y):
-    """z[i, j] = x[i] * y[j]"""
-    return x.unsqueeze(1) * y
-
-
-def equal(x, y):
-    """Whether two tensors have the same shape and elements."""
-    return x.shape == y.shape and bool((x == y).all())
 
 
 def empty_like(x, dtype=None, device=None):

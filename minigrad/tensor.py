@@ -12,9 +12,11 @@ from minigrad.convert import Conversions
 from minigrad.graph import Handle, Leaf, Op, sweep
 from minigrad.hooks import Hooks
 from minigrad.inplace import InPlace
+from minigrad.methods import Methods
+from minigrad.ops import elementwise as plain
 
 
-class Tensor(Conversions, InPlace, Hooks):
+class Tensor(Conversions, InPlace, Hooks, Methods):
     """An n-dimensional array that remembers how it was made.
 
     `array` is the NumPy or CuPy array itself, `grad` the gradient that `backward` left (None before), `node` its place
@@ -102,31 +104,18 @@ class Tensor(Conversions, InPlace, Hooks):
         twin.array, twin.node, twin.grad = self.array.copy("K"), None, copy.deepcopy(self.grad, memo)
         return twin.requires_grad_(self.node is not None)
 
-    __add__, __sub__, __mul__, __truediv__, __pow__ = ops.add, ops.sub, ops.mul, ops.div, ops.pow
-    __radd__, __rsub__, __rmul__ = map(ops.reflected, (ops.add, ops.sub, ops.mul))
-    __rtruediv__, __rpow__ = map(ops.reflected, (ops.div, ops.pow))
-    __matmul__, __rmatmul__, __neg__, __abs__ = ops.matmul, ops.reflected(ops.matmul), ops.neg, ops.abs
-    __eq__, __ne__, __lt__, __le__, __gt__, __ge__ = ops.eq, ops.ne, ops.lt, ops.le, ops.gt, ops.ge
-    __invert__, __and__, __or__, __xor__ = ops.logical_not, ops.logical_and, ops.logical_or, ops.logical_xor
+    __add__, __sub__, __mul__, __truediv__, __pow__ = plain.add, plain.sub, plain.mul, plain.div, ops.pow
+    __radd__, __rsub__, __rmul__ = map(ops.reflected, (plain.add, plain.sub, plain.mul))
+    __rtruediv__, __rpow__ = map(ops.reflected, (plain.div, ops.pow))
+    __matmul__, __rmatmul__ = ops.linalg.matmul, ops.reflected(ops.linalg.matmul)
+    __pos__, __neg__, __abs__, __invert__ = ops.positive, ops.neg, ops.abs, ops.bitwise_not
     __floordiv__, __mod__, __getitem__, __hash__ = ops.floor_divide, ops.remainder, ops.getitem, Handle.__hash__
-
-    add, sub, mul, div, pow = ops.add, ops.sub, ops.mul, ops.div, ops.pow
-    matmul = mm = bmm = mv = dot = ops.matmul
-    neg, abs, exp, log, log1p, sqrt, square = ops.neg, ops.abs, ops.exp, ops.log, ops.log1p, ops.sqrt, ops.square
-    sin, cos, tanh, sigmoid, relu, erf = ops.sin, ops.cos, ops.tanh, ops.sigmoid, ops.relu, ops.erf
-    maximum, minimum, clamp, clip = ops.maximum, ops.minimum, ops.clamp, ops.clamp
-    sum, mean, std, var, prod, norm, cumsum = ops.sum, ops.mean, ops.std, ops.var, ops.prod, ops.norm, ops.cumsum
-    max, min, amax, amin, argmax, argmin = ops.max, ops.min, ops.amax, ops.amin, ops.argmax, ops.argmin
-    logsumexp, softmax, log_softmax = ops.logsumexp, ops.softmax, ops.log_softmax
-    reshape, view, flatten, unflatten, squeeze = ops.reshape, ops.view, ops.flatten, ops.unflatten, ops.squeeze
-    unsqueeze, transpose, swapaxes, permute, t = ops.unsqueeze, ops.transpose, ops.transpose, ops.permute, ops.t
-    expand, broadcast_to, repeat, flip, roll = ops.expand, ops.broadcast_to, ops.repeat, ops.flip, ops.roll
-    split, chunk, unbind, gather, take = ops.split, ops.chunk, ops.unbind, ops.gather, ops.take
-    index_select, scatter_add, sort, argsort, topk = ops.index_select, ops.scatter_add, ops.sort, ops.argsort, ops.topk
-    eq, ne, lt, le, gt, ge, any, all = ops.eq, ops.ne, ops.lt, ops.le, ops.gt, ops.ge, ops.any, ops.all
-    isnan, isinf, isfinite, round, floor, sign = ops.isnan, ops.isinf, ops.isfinite, ops.round, ops.floor, ops.sign
-    ceil, trunc, frac, remainder, fmod, floor_divide = (ops.ceil, ops.trunc, ops.frac, ops.remainder, ops.fmod,
-                                                        ops.floor_divide)
+    __rfloordiv__, __rmod__ = map(ops.reflected, (ops.floor_divide, ops.remainder))
+    __eq__, __ne__, __lt__, __le__, __gt__, __ge__ = ops.eq, ops.ne, ops.lt, ops.le, ops.gt, ops.ge
+    __and__, __or__, __xor__ = ops.bitwise_and, ops.bitwise_or, ops.bitwise_xor
+    __rand__, __ror__, __rxor__ = map(ops.reflected, (ops.bitwise_and, ops.bitwise_or, ops.bitwise_xor))
+    __lshift__, __rshift__ = ops.bitwise_left_shift, ops.bitwise_right_shift
+    __rlshift__, __rrshift__ = map(ops.reflected, (ops.bitwise_left_shift, ops.bitwise_right_shift))
 
 
 _new, _ndarray = object.__new__, numpy.ndarray

@@ -543,6 +543,31 @@ def allclose(a, b, rtol=1e-5, atol=1e-8, equal_nan=False):
     return _made(np.allclose(_raw(a), _raw(b), rtol, atol, equal_nan))
 
 
+def isclose(a, b, rtol=1e-5, atol=1e-8, equal_nan=False):
+    return _made(np.isclose(_raw(a), _raw(b), rtol, atol, equal_nan))
+
+
+def isin(element, test_elements, assume_unique=False, invert=False):
+    return _made(np.isin(_array_only(element), _array_only(test_elements), invert=invert))
+
+
+def sort(a, axis=-1, kind=None):
+    return _made(np.sort(_array_only(a), axis))
+
+
+def searchsorted(a, v, side="left", sorter=None):
+    return _made(np.searchsorted(_array_only(a), _array_only(v), side))
+
+
+def bincount(x, weights=None, minlength=None):
+    return _made(np.bincount(_array_only(x), None if weights is None else _array_only(weights), minlength or 0))
+
+
+def unique(ar, return_index=False, return_inverse=False, return_counts=False, axis=None, *, equal_nan=True):
+    found = np.unique(_array_only(ar), return_index, return_inverse, return_counts, axis, equal_nan=equal_nan)
+    return tuple(map(_made, found)) if isinstance(found, tuple) else _made(found)
+
+
 def matmul(x1, x2, /, out=None):
     return _into(np.matmul(_array_only(x1), _array_only(x2)), out)
 
@@ -646,8 +671,8 @@ def install():
         setattr(cupy, name, getattr(np, name))
     for f in (array, asarray, ascontiguousarray, asnumpy, empty, zeros, ones, full, empty_like, zeros_like, ones_like,
               full_like, arange, linspace, eye, where, concatenate, stack, moveaxis, transpose, swapaxes, expand_dims,
-              broadcast_to, flip, roll, tile, clip, argmax, argmin, allclose, matmul, einsum, tril, triu,
-              get_array_module):
+              broadcast_to, flip, roll, tile, clip, argmax, argmin, allclose, isclose, isin, sort, searchsorted,
+              bincount, unique, matmul, einsum, tril, triu, get_array_module):
         setattr(cupy, f.__name__, f)
     pool = _Pool()
     cupy.get_default_memory_pool = lambda: pool

@@ -112,6 +112,61 @@ def test_integers_bools_and_half_precision(gpu):
         assert_same(f(mg.tensor(half, device=gpu)), f(mg.tensor(half)), 1e-2, f"{f.__name__} of float16")
 
 
+def test_what_finds_counts_and_writes(gpu):
+    values, whole = np.array([[3.0, -1.0, 2.0], [0.5, 2.0, -1.0]]), np.array([[3, 1, 0], [1, 3, 2]])
+
+    def at(x, numbers):
+        return mg.tensor(numbers, device=x.device)
+
+    functions = {
+        "unique": lambda x: x.unique(), "unique with counts": lambda x: mg.unique(x, return_counts=True)[1],
+        "inverse": lambda x: mg.unique(x, return_inverse=True)[1], "nonzero": lambda x: x.nonzero(),
+        "where": lambda x: mg.where(x > 1)[1], "count_nonzero": lambda x: x.count_nonzero(1),
+        "median": lambda x: x.float().median(), "median of rows": lambda x: x.median(1).values,
+        "quantile": lambda x: x.double().quantile(0.3), "isclose": lambda x: x.isclose(x + 1),
+        "isin": lambda x: mg.isin(x, at(x, [1, 2])), "tril": lambda x: x.tril(),
+        "searchsorted": lambda x: mg.searchsorted(at(x, [0, 1, 2]), x), "diag": lambda x: x.diag(),
+        "kthvalue": lambda x: x.kthvalue(2).indices, "masked_fill": lambda x: x.masked_fill(x > 1, 7),
+        "masked_select": lambda x: x.masked_select(x > 1), "masked_scatter": lambda x: x.masked_scatter(x > 1, x),
+        "scatter": lambda x: x.scatter(1, at(x, [[2], [0]]), x),
+        "index_add": lambda x: x.index_add(0, at(x, [1, 1]), x),
+        "index_put": lambda x: x.index_put((at(x, [0, 0]), at(x, [1, 1])), at(x, [5, 5]).to(x.dtype), accumulate=True),
+        "cumprod": lambda x: x.cumprod(1), "diff": lambda x: x.diff(),
+        "repeat_interleave": lambda x: x.repeat_interleave(at(x, [1, 2]), 0), "unfold": lambda x: x.unfold(1, 2, 1),
+        "logical_and": lambda x: ops.logical_and(x, x > 1),
+        "div, rounded": lambda x: mg.div(x, 2, rounding_mode="trunc"), "bool mean": lambda x: (x > 1).double().mean(),
+        "sum of bytes": lambda x: x.byte().sum(), "exp of int8": lambda x: x.char().exp(),
+        "shift": lambda x: x.long() << 1, "bits": lambda x: ~x.long() & 6, "new": lambda x: x.new_full((2,), 3),
+        "tensordot": lambda x: mg.tensordot(x, x, 2), "numpy": lambda x: x.int() * np.int64(2),
+        "aminmax": lambda x: x.aminmax().max, "meshgrid": lambda x: mg.meshgrid(x[0], x[1])[0],
+        "0, :, [0, 1]": lambda x: x[None][0, :, [0, 1]], "byte mask": lambda x: x[(x > 1).byte()],
+        "cat with nothing": lambda x: mg.cat([mg.tensor([], device=x.device), x])}
+    for name, f in functions.items():
+        for numbers in (values, whole):
+            assert_same(f(mg.tensor(numbers, device=gpu)), f(mg.tensor(numbers)), 1e-6, f"{name} of {numbers.dtype}")
+    assert_same(mg.bincount(mg.tensor(whole[0], device=gpu)), mg.bincount(mg.tensor(whole[0])))
+    weights = mg.tensor(abs(values), device=gpu)
+    for replacement in (True, False):
+        drawn = mg.multinomial(weights, 2, replacement)
+        assert drawn.is_cuda and 0 <= drawn.min().item() and drawn.max().item() < 3
+    for dtype in (mg.float32, mg.int64):
+        for call in (lambda d: mg.arange(1, 9, 3, dtype=dtype, device=d), lambda d: mg.linspace(0, 9, 4, dtype, d),  # noqa: B023
+                     lambda d: mg.logspace(0, 2, 3, 2.0, dtype, d), lambda d: mg.eye(2, 3, dtype, d)):  # noqa: B023
+            assert_same(call(gpu), call("cpu"), 1e-6)
+    with pytest.raises(IndexError, match="reaches from 0 to 2"):
+        mg.tensor(values, device=gpu)[[0, 2]]  # CuPy wraps around
+
+
+def test_half_precision_adds_up_in_float32(gpu):
+    x = np.random.default_rng(0).standard_normal((4000, 3)).astype("float16") * 100
+    for f in (lambda x: x.mean(0), lambda x: x.std(), lambda x: x.softmax(0), lambda x: F.layer_norm(x, (3,)),
+              lambda x: F.mse_loss(x, x * 0 + 1), lambda x: x.sum(0) * 0 + x.logsumexp(0)):
+        assert_same(f(mg.tensor(x, device=gpu)), f(mg.tensor(x)), 2e-3)
+    b = mg.zeros(3, dtype=mg.float16, device=gpu, requires_grad=True)
+    (mg.tensor(x, device=gpu) * 0 + b).sum().backward()
+    assert b.grad.tolist() == [4000.0] * 3
+
+
 def test_numbers_of_no_axes(gpu):
     functions = (lambda x: x.cumsum(0), lambda x: x.sort(0).values, lambda x: x.argsort(), lambda x: x.sum(),
                  lambda x: x.max(), lambda x: x.softmax(0), lambda x: x.norm(), lambda x: x.std(correction=0),

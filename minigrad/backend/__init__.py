@@ -48,17 +48,32 @@ def owner(array):
     return array
 
 
-def integer_promoted(op, out, arrays):
-    """`out`, or, where no floating array asked for float64, the result in the default dtype, as PyTorch has it.
+class defaults:
+    """What is taken where nothing is said: the floating dtype, and the device (None: the CPU). Set them in `create`."""
 
-    NumPy turns `int64 / 2`, `float32 * int64` and `float32 * numpy.float64(2)` into float64.
+    dtype, device = np.dtype("float32"), None
+
+
+def floating(x):
+    """The array x, or, of integers and bools, the same in the default dtype, as PyTorch's functions take them."""
+    return x.astype(defaults.dtype) if x.dtype.kind in "biu" else x
+
+
+def promoted(compute, out, arrays):
+    """`out`, computed from the arrays and numbers, in the dtype that PyTorch gives it, where NumPy has another.
+
+    Floating tensors decide alone; without one, what is floating is in the default dtype. NumPy has float64 for
+    `int64 / 2` and `float32 * int64`, float32 for `float16 * int16`, float16 for the exponential of int8.
+    numpy.float64 and its kin are numbers here, as Python's are, and widen nothing.
     """
-    if op.asked_for_dtype:
-        return out
-    wide = [a for a in arrays if hasattr(a, "ndim") and not isinstance(a, np.generic)]
-    if any(a.dtype.char == "d" for a in wide) or not wide:
-        return out
-    if any(isinstance(a, np.generic) for a in arrays):
-        out = op.forward(*[a.item() if isinstance(a, np.generic) else a for a in arrays])
-    floats = [a.dtype for a in wide if a.dtype.kind == "f"]
-    return out.astype(np.result_type(*floats) if floats else np.float32)
+    dtypes = [a.dtype for a in arrays if hasattr(a, "ndim") and not isinstance(a, np.generic)]
+    if len(dtypes) < len(arrays) and any(isinstance(a, np.generic) for a in arrays):
+        arrays = [a.item() if isinstance(a, np.generic) else a for a in arrays]
+        out = compute(*arrays)
+    if out.dtype.kind != "f":
+        return out.astype(np.int64) if out.dtype.char == "b" and all(d.kind == "b" for d in dtypes) else out  # bool**2
+    floats = [d for d in dtypes if d.kind == "f"]
+    wanted = np.result_type(*floats) if floats else defaults.dtype
+    if not floats and out.dtype.itemsize < wanted.itemsize:
+        out = compute(*[floating(a) if hasattr(a, "ndim") else a for a in arrays])
+    return out if out.dtype == wanted else out.astype(wanted)

@@ -36,11 +36,6 @@ def matmul(x, y):
     return x.dot(y) if x.ndim == 2 == y.ndim else x @ y
 
 
-def unwarned(function, *arrays):
-    """function(*arrays): CuPy does not warn."""
-    return function(*arrays)
-
-
 def channels_last(shape, dtype):
     """An empty array (N, C, *sizes) that owns its memory, in which the C values of a pixel lie side by side."""
     n, c, *sizes = shape

@@ -109,14 +109,14 @@ class Softplus(Module):
 
 
 class Softmax(Module):
-    """e**x / sum e**x along `dim`"""
+    """e**x / sum e**x along `dim`; without one as `nn.functional.softmax` chooses it"""
 
-    def __init__(self, dim=-1):
+    def __init__(self, dim=None):
         super().__init__()
         self.dim = dim
 
     def forward(self, x):
-        return ops.softmax(x, self.dim)
+        return F.softmax(x, self.dim)
 
     def extra_repr(self):
         return f"dim={self.dim}"
@@ -126,18 +126,20 @@ class LogSoftmax(Softmax):
     """The logarithm of softmax along `dim`"""
 
     def forward(self, x):
-        return ops.log_softmax(x, self.dim)
+        return F.log_softmax(x, self.dim)
 
 
 class _Loss(Module):
-    """A loss module: what it is called with, beyond (input, target), it was made with."""
+    """A loss module: what it is called with, beyond (input, target), it was made with.
+
+    `size_average` and `reduce`, where given, say what `reduction` says now: see `ops.loss.reduction_of`.
+    """
 
     function = None
 
-    def __init__(self, reduction="mean", **options):
+    def __init__(self, size_average=None, reduce=None, reduction="mean", **options):
         super().__init__()
-        if reduction not in ops.loss.REDUCTIONS:
-            raise ValueError(f"{type(self).__name__}: reduction is {reduction!r}; use one of {ops.loss.REDUCTIONS}")
+        reduction = ops.loss.reduction_of(type(self).__name__, reduction, size_average, reduce)
         self.options = {"reduction": reduction, **options}
 
     def forward(self, x, target):
@@ -147,55 +149,57 @@ class _Loss(Module):
 class MSELoss(_Loss):
     """The squared difference."""
 
-    function = staticmethod(F.mse_loss)
+    function = staticmethod(ops.loss.mse_loss)
 
 
 class L1Loss(_Loss):
     """The absolute difference."""
 
-    function = staticmethod(F.l1_loss)
+    function = staticmethod(ops.loss.l1_loss)
 
 
 class SmoothL1Loss(_Loss):
     """Squared below beta, absolute above."""
 
-    function = staticmethod(F.smooth_l1_loss)
+    function = staticmethod(ops.loss.smooth_l1_loss)
 
-    def __init__(self, reduction="mean", beta=1.0):
-        super().__init__(reduction, beta=beta)
+    def __init__(self, size_average=None, reduce=None, reduction="mean", beta=1.0):
+        super().__init__(size_average, reduce, reduction, beta=beta)
 
 
 class BCELoss(_Loss):
     """Binary cross-entropy of probabilities, its logarithms clamped at -100."""
 
-    function = staticmethod(F.binary_cross_entropy)
+    function = staticmethod(ops.loss.bce)
 
-    def __init__(self, weight=None, reduction="mean"):
-        super().__init__(reduction, weight=weight)
+    def __init__(self, weight=None, size_average=None, reduce=None, reduction="mean"):
+        super().__init__(size_average, reduce, reduction, weight=weight)
 
 
 class BCEWithLogitsLoss(_Loss):
     """Binary cross-entropy of the sigmoid of logits of any size."""
 
-    function = staticmethod(F.binary_cross_entropy_with_logits)
+    function = staticmethod(ops.loss.bce_with_logits)
 
-    def __init__(self, weight=None, reduction="mean", pos_weight=None):
-        super().__init__(reduction, weight=weight, pos_weight=pos_weight)
+    def __init__(self, weight=None, size_average=None, reduce=None, reduction="mean", pos_weight=None):
+        super().__init__(size_average, reduce, reduction, weight=weight, pos_weight=pos_weight)
 
 
 class NLLLoss(_Loss):
     """The negative log-probability of the class."""
 
-    function = staticmethod(F.nll_loss)
+    function = staticmethod(ops.loss.nll_loss)
 
-    def __init__(self, weight=None, ignore_index=-100, reduction="mean"):
-        super().__init__(reduction, weight=weight, ignore_index=ignore_index)
+    def __init__(self, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"):
+        super().__init__(size_average, reduce, reduction, weight=weight, ignore_index=ignore_index)
 
 
 class CrossEntropyLoss(_Loss):
     """The cross-entropy of logits (class axis 1) with classes or probabilities."""
 
-    function = staticmethod(F.cross_entropy)
+    function = staticmethod(ops.loss.cross_entropy)
 
-    def __init__(self, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
-        super().__init__(reduction, weight=weight, ignore_index=ignore_index, label_smoothing=label_smoothing)
+    def __init__(self, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean",
+                 label_smoothing=0.0):
+        super().__init__(size_average, reduce, reduction, weight=weight, ignore_index=ignore_index,
+                         label_smoothing=label_smoothing)

@@ -1,5 +1,7 @@
 """The layers as functions: PyTorch's `nn.functional`, on the operations of `minigrad.ops`."""
 
+import warnings
+
 from minigrad import ops, random
 from minigrad.autograd import array_of
 from minigrad.backend import array_module
@@ -19,7 +21,6 @@ from minigrad.ops import (
     interpolate,
     l1_loss,
     linear,
-    log_softmax,
     max_pool1d,
     max_pool2d,
     mse_loss,
@@ -30,13 +31,13 @@ from minigrad.ops import (
     sigmoid,
     silu,
     smooth_l1_loss,
-    softmax,
     softplus,
     tanh,
 )
 from minigrad.ops.loss import bce as binary_cross_entropy
 from minigrad.ops.loss import bce_with_logits as binary_cross_entropy_with_logits
 from minigrad.ops.norm import batch_norm, group_norm, instance_norm, layer_norm
+from minigrad.ops.words import with_words
 
 __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "avg_pool1d", "avg_pool2d", "batch_norm",
            "binary_cross_entropy", "binary_cross_entropy_with_logits", "conv1d", "conv2d", "conv_transpose1d",
@@ -56,6 +57,23 @@ def leaky_relu(x, negative_slope=0.01, inplace=False):
     return ops.leaky_relu(x, negative_slope)
 
 
+def softmax(x, dim=None, _stacklevel=3, dtype=None):
+    """e**x / sum e**x along `dim`. Without one along axis 0 of 0, 1 or 3 axes, else along axis 1, with a warning."""
+    return ops.softmax(x, _chosen("softmax", x, dim), dtype=dtype)
+
+
+def log_softmax(x, dim=None, _stacklevel=3, dtype=None):
+    """The logarithm of softmax along `dim`; without one as `softmax` chooses it."""
+    return ops.log_softmax(x, _chosen("log_softmax", x, dim), dtype=dtype)
+
+
+def _chosen(name, x, dim):
+    if dim is None:
+        dim = 0 if len(x.shape) in (0, 1, 3) else 1
+        warnings.warn(f"{name}: no dim was given, axis {dim} is taken as in PyTorch; say which one", stacklevel=3)
+    return dim
+
+
 def dropout(x, p=0.5, training=True, inplace=False):
     """Each element 0 with probability p, else divided by 1 - p, while training (Srivastava et al. 2014)."""
     if not 0 <= p <= 1:
@@ -70,7 +88,7 @@ def dropout(x, p=0.5, training=True, inplace=False):
 def embedding(index, weight):
     """The rows of weight (num_embeddings, dim) at an int64 tensor of any shape; its shape gains the axis dim."""
     array = array_of(index)
-    if array.dtype.kind not in "iu":
+    if array.dtype.kind not in "iu" or array.dtype == "uint8":  # as an index, that is a mask
         raise TypeError(f"embedding: the index is {array.dtype}; give int64 (.long())")
     if array.size and (array.min() < 0 or array.max() >= weight.shape[0]):
         raise IndexError(f"embedding: the index reaches from {array.min()} to {array.max()}; rows go from 0 to "
@@ -99,3 +117,7 @@ def one_hot(labels, num_classes=-1):
 def normalize(x, p=2.0, dim=1, eps=1e-12):
     """x divided by its p-norm along `dim`, or by eps where the norm is smaller."""
     return x / ops.clamp(ops.norm(x, p, dim, True), eps)
+
+
+globals().update({name: with_words(globals()[name], __name__) for name in __all__
+                  if globals()[name] is not getattr(ops, name, None)})

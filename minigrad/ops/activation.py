@@ -5,11 +5,10 @@ Slopes at kinks are PyTorch's: relu' and leaky_relu' at 0 are those of the negat
 
 from math import pi, sqrt
 
-from numpy import errstate
-
-from minigrad.backend import array_module, backend_of
+from minigrad.backend import array_module, backend_of, floating
 from minigrad.backend import compiled as loops
 from minigrad.graph import OUT, Handle, Op
+from minigrad.ops.checks import floating_only
 from minigrad.ops.elementwise import exp
 from minigrad.ops.select import clamp, where
 
@@ -32,6 +31,8 @@ class Sigmoid(Op):
     keep = (OUT,)
 
     def forward(self, x):
+        if x.dtype.kind in "biu":
+            x = floating(x)
         xp, backend = array_module(x), backend_of(x)
         y = xp.empty_like(x)
         xp.exp(xp.negative(x, y), y)  # e**-x = inf gives the right 0
@@ -129,8 +130,7 @@ class Gelu(Op):
         return x * backend_of(x).ndtr(x)
 
     def backward(self, g, x):
-        with errstate(over="ignore"):  # e**-inf gives the right 0
-            return g * (ndtr(x) + x * exp(-0.5 * x * x) * (1 / sqrt(2 * pi))),
+        return g * (ndtr(x) + x * exp(-0.5 * x * x) * (1 / sqrt(2 * pi))),
 
 
 class GeluTanh(Op):
@@ -141,8 +141,7 @@ class GeluTanh(Op):
     keep = (0,)
 
     def forward(self, x):
-        with errstate(over="ignore"):  # sigmoid(inf) is the right 1
-            return x * sigmoid(sqrt(8 / pi) * (x + 0.044715 * x * x * x))
+        return x * sigmoid(sqrt(8 / pi) * (x + 0.044715 * x * x * x))
 
     def backward(self, g, x):
         x = clamp(x, -10.0, 10.0)  # beyond, sigmoid is 0 or 1 in every dtype, and x * 0 * x**2 would be NaN at last
@@ -186,11 +185,10 @@ class Ndtr(Op):
     keep = (0,)
 
     def forward(self, x):
-        return backend_of(x).ndtr(x)
+        return backend_of(x).ndtr(floating(x))
 
     def backward(self, g, x):
-        with errstate(over="ignore"):  # e**-inf gives the right 0
-            return g * exp(-0.5 * x * x) * (1 / sqrt(2 * pi)),
+        return g * exp(-0.5 * x * x) * (1 / sqrt(2 * pi)),
 
 
 class Erf(Op):
@@ -198,11 +196,10 @@ class Erf(Op):
     keep = (0,)
 
     def forward(self, x):
-        return backend_of(x).erf(x)
+        return backend_of(x).erf(floating(x))
 
     def backward(self, g, x):
-        with errstate(over="ignore"):  # e**-inf gives the right 0
-            return g * exp(-x * x) * (2 / sqrt(pi)),
+        return g * exp(-x * x) * (2 / sqrt(pi)),
 
 
 def array_of(x):
@@ -210,58 +207,62 @@ def array_of(x):
     return getattr(x, "array", x)
 
 
-def tanh(x):
+def tanh(input):
     """The hyperbolic tangent."""
-    return Tanh()(x)
+    return Tanh()(input)
 
 
-def sigmoid(x):
+def sigmoid(input):
     """1 / (1 + e**-x), for any finite x without overflow.
 
     >>> from minigrad import tensor
     >>> sigmoid(tensor([-1e4, 0., 1e4]))
     tensor([0. , 0.5, 1. ])
     """
-    return Sigmoid()(x)
+    return Sigmoid()(input)
 
 
-def relu(x):
+def relu(input):
     """max(x, 0), with slope 0 at 0."""
-    return Relu()(x)
+    return Relu()(input)
 
 
-def leaky_relu(x, negative_slope=0.01):
+def leaky_relu(input, negative_slope=0.01):
     """x where it is positive, else negative_slope * x."""
-    return LeakyRelu(negative_slope)(x)
+    return LeakyRelu(negative_slope)(input)
 
 
-def elu(x, alpha=1.0):
+def elu(input, alpha=1.0):
     """x where it is positive, else alpha * (e**x - 1)."""
-    return Elu(alpha)(x)
+    floating_only("elu", input)
+    return Elu(alpha)(input)
 
 
-def gelu(x, approximate="none"):
+def gelu(input, approximate="none"):
     """x * Phi(x); `approximate="tanh"` takes the tanh form."""
     if approximate not in ("none", "tanh"):
         raise ValueError(f"gelu: approximate is {approximate!r}; use 'none' or 'tanh'")
-    return (Gelu if approximate == "none" else GeluTanh)()(x)
+    floating_only("gelu", input)
+    return (Gelu if approximate == "none" else GeluTanh)()(input)
 
 
-def silu(x):
+def silu(input):
     """x * sigmoid(x), also called swish."""
-    return Silu()(x)
+    floating_only("silu", input)
+    return Silu()(input)
 
 
-def softplus(x, beta=1.0, threshold=20.0):
+def softplus(input, beta=1.0, threshold=20.0):
     """ln(1 + e**(beta x)) / beta; x itself where beta x > threshold."""
-    return Softplus(beta, threshold)(x)
+    floating_only("softplus", input)
+    return Softplus(beta, threshold)(input)
 
 
-def erf(x):
+def erf(input):
     """The error function."""
-    return Erf()(x)
+    return Erf()(input)
 
 
-def ndtr(x):
+def ndtr(input):
     """The normal distribution function, the probability of a value of N(0, 1) below x."""
-    return Ndtr()(x)
+    return Ndtr()(input)

@@ -1,5 +1,7 @@
 """Broadcasting, and what it asks of gradients."""
 
+from minigrad.ops.half import add_up
+
 BROADCAST = "make each pair of sizes, from the last axis back, equal or 1 (reshape, unsqueeze, expand)"
 
 
@@ -9,9 +11,13 @@ def shape_of(x):
 
 
 def function(op):
-    """The function that applies an op without parameters, documented by it."""
-    def apply(*inputs):
-        return op()(*inputs)
+    """The function that applies an op of one or two inputs without parameters, documented by it."""
+    if op.forward.__code__.co_argcount == 2:  # self and one input
+        def apply(input):
+            return op()(input)
+    else:
+        def apply(input, other):
+            return op()(input, other)
 
     apply.__name__ = apply.__qualname__ = op.__name__.lower()
     apply.__doc__, apply.__module__ = op.__doc__, op.__module__
@@ -25,7 +31,7 @@ def unbroadcast(g, shape):
     extra = len(g.shape) - len(shape)
     axes = tuple(range(extra)) + tuple(i + extra for i, n in enumerate(shape) if n == 1 and g.shape[i + extra] != 1)
     if axes:
-        g = g.sum(axes)
+        g = add_up(g, axes)
     return g.reshape(shape)
 
 

@@ -23,6 +23,8 @@ from typing import NamedTuple
 from minigrad.backend import array_module, backend_of
 from minigrad.graph import Handle, Op
 from minigrad.ops import winograd
+from minigrad.ops.checks import whole
+from minigrad.ops.half import add_up
 from minigrad.ops.norm import lines
 from minigrad.ops.shape import permute
 
@@ -63,7 +65,7 @@ def pixels(x):
 
 def channel_sums(x):
     """The sums over all axes of (N, C, ...) but the channels."""
-    return pixels(x).sum(0) if isinstance(x, Handle) else lines(x).sum(0).reshape(-1, x.shape[1]).sum(0)
+    return pixels(x).sum(0) if isinstance(x, Handle) else add_up(add_up(lines(x), 0).reshape(-1, x.shape[1]), 0)
 
 
 def add_to_channels(x, b):
@@ -346,7 +348,8 @@ def _single(name, what, value):
 def _pair(name, what, value, least):
     """A number or a pair (height, width) as a pair."""
     pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    if len(pair) != 2 or not all(isinstance(v, int) and v >= least for v in pair):
+    pair = tuple([v if type(v) is int else whole(name, what, v) for v in pair])
+    if len(pair) != 2 or min(pair) < least:
         raise ValueError(f"{name}: {what} is {value!r}; give an integer of {least} or more, or a pair of them")
     return pair
 

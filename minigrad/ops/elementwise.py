@@ -158,10 +158,15 @@ class Abs(Op):
         return g * self.sign,
 
 
-add, sub, mul, div, pow = map(function, (Add, Sub, Mul, Div, Pow))
+add, sub, mul, div = map(function, (Add, Sub, Mul, Div))
 neg, exp, log, log1p, sqrt, abs = map(function, (Neg, Exp, Log, Log1p, Sqrt, Abs))
 
 
+def pow(input, exponent):
+    """input ** exponent"""
+    return Pow()(input, exponent)
+
+
 def square(x):
-    """x * x"""
-    return Mul()(x, x)
+    """x * x; of bools in int64"""
+    return Mul()(x, x) if x.dtype.char != "?" else x ** 2

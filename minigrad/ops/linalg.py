@@ -1,9 +1,13 @@
 """Matrix products. `Linear` is the one that networks use: x @ W.T + b in one op, for vectors and batches alike."""
 
+import math
+
 from minigrad.backend import array_module, backend_of
 from minigrad.graph import OUT, Handle, Op
 from minigrad.ops.broadcast import unbroadcast
-from minigrad.ops.shape import broadcast_to, permute
+from minigrad.ops.checks import whole
+from minigrad.ops.half import add_up
+from minigrad.ops.shape import axes_of, axis_of, broadcast_to, cat, permute
 
 SHORT = 1 << 13  # values of the one times those of the other: below, a product needs no looking after
 
@@ -21,6 +25,11 @@ class Matmul(Op):
                 unbroadcast(matmul(x.swapaxes(-1, -2), g), y.shape) if self.needs[1] else None)
 
 
+def _rows(x):
+    """A stack of matrices as one. (NumPy cannot tell what -1 is where the last size is 0.)"""
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+
+
 class Linear(Op):
     """y = x @ w.T + b over the last axis of x; w is (out, in), b (out,) or absent"""
     keep = (0, 1)
@@ -34,7 +43,7 @@ class Linear(Op):
         elif x.ndim == 2:
             y = dot(x, w.T)
         else:
-            y = dot(x.reshape(-1, x.shape[-1]), w.T).reshape(*x.shape[:-1], -1)
+            y = dot(_rows(x), w.T).reshape(*x.shape[:-1], len(w))
         if b is not None:
             y += b
         return y
@@ -48,13 +57,13 @@ class Linear(Op):
                 gw = g.reshape(-1, 1) * x if isinstance(g, Handle) else backend_of(g).outer(g, x)
             gb = g
         else:
-            rows = g if len(g.shape) == 2 else g.reshape(-1, g.shape[-1])
+            rows = g if len(g.shape) == 2 else _rows(g)
             if self.needs[0]:
                 gx = dot(rows, w) if rows is g else dot(rows, w).reshape(x.shape)
             if self.needs[1]:
-                gw = dot(rows.T, x if rows is g else x.reshape(-1, x.shape[-1]))
+                gw = dot(rows.T, x if rows is g else _rows(x))
             if self.needs[-1]:
-                gb = rows.sum(0)
+                gb = add_up(rows, 0)
         return (gx, gw) if len(self.parents) == 2 else (gx, gw, gb)
 
 
@@ -115,7 +124,7 @@ def matmul(x, y):
         return backend_of(x).matmul(x, y)
     n, m = len(x.shape), len(y.shape)
     if n > 2 and m == 2:  # one product over all rows: the gradient of y then needs no sum over the batch
-        return matmul(x.reshape(-1, x.shape[-1]), y).reshape((*x.shape[:-1], y.shape[1]))
+        return matmul(_rows(x), y).reshape((*x.shape[:-1], y.shape[1]))
     if n > 1 and m > 1:
         return Matmul()(x, y)
     if not n or not m:
@@ -127,13 +136,138 @@ def matmul(x, y):
     return z.reshape(shape[:-2] + shape[-2:-1] * (n > 1) + shape[-1:] * (m > 1))
 
 
-def linear(x, weight, bias=None, activation=None):
-    """x @ weight.T + bias; x (..., in), weight (out, in), bias (out,) or None.
+def _product(name, axes):
+    """matmul of inputs with so many axes; ValueError for any other."""
+    def apply(input, mat2):
+        if (len(input.shape), len(mat2.shape)) != axes:
+            raise ValueError(f"{name}: shapes {tuple(input.shape)} and {tuple(mat2.shape)}; give tensors of {axes[0]} "
+                             f"and {axes[1]} axes, or use matmul")
+        return matmul(input, mat2)
+
+    apply.__name__ = apply.__qualname__ = name
+    apply.__doc__ = f"`matmul` of tensors with {axes[0]} and {axes[1]} axes; ValueError for any others."
+    return apply
+
+
+mm, bmm = _product("mm", (2, 2)), _product("bmm", (3, 3))
+mv, dot = _product("mv", (2, 1)), _product("dot", (1, 1))
+
+
+def outer(x, vec2):
+    """z[i, j] = x[i] * vec2[j], of vectors"""
+    if len(x.shape) != 1 or len(vec2.shape) != 1:
+        raise ValueError(f"outer: shapes {tuple(x.shape)} and {tuple(vec2.shape)}; give two vectors (flatten() them)")
+    return x.reshape(-1, 1) * vec2
+
+
+def inner(x, y):
+    """The sums of products over the last axis of both; for vectors their dot product."""
+    if not x.shape or not y.shape:
+        return x * y
+    return tensordot(x, y, ([-1], [-1]))
+
+
+def cross(x, y, dim=-1):
+    """The cross product of the vectors of three along `dim`; the other axes broadcast.
+
+    >>> from minigrad import tensor
+    >>> cross(tensor([1.0, 0.0, 0.0]), tensor([0.0, 1.0, 0.0]))
+    tensor([0., 0., 1.])
+    """
+    a, b = (axis_of(dim, len(z.shape), "cross") for z in (x, y))
+    if x.shape[a] != 3 or y.shape[b] != 3:
+        raise ValueError(f"cross: shapes {tuple(x.shape)} and {tuple(y.shape)}, along {dim}; give vectors of three")
+
+    def turned(z, axis, shift):
+        before = (slice(None),) * axis
+        return cat([z[(*before, slice(shift, None))], z[(*before, slice(shift))]], axis)
+
+    return turned(x, a, 1) * turned(y, b, 2) - turned(x, a, 2) * turned(y, b, 1)
+
+
+def tensordot(x, y, dims=2):
+    """The sum of products over `dims` axes, the last of x and the first of y, or over two lists of axes.
+
+    >>> from minigrad import ones
+    >>> tensordot(ones(2, 3, 4), ones(4, 3, 5), ([1, 2], [1, 0])).shape
+    (2, 5)
+    """
+    n, m = len(x.shape), len(y.shape)
+    if isinstance(dims, (tuple, list)):
+        left, right = (axes_of(axes, k, "tensordot") for axes, k in zip(dims, (n, m)))
+    else:
+        count = whole("tensordot", "dims", dims)
+        left, right = tuple(range(n - count, n)), tuple(range(count))
+    if [x.shape[i] for i in left] != [y.shape[i] for i in right]:
+        raise ValueError(f"tensordot: axes {left} of {tuple(x.shape)} and {right} of {tuple(y.shape)} differ in size")
+    rows, columns = [i for i in range(n) if i not in left], [i for i in range(m) if i not in right]
+    size = 1
+    for i in left:
+        size *= x.shape[i]
+    a = permute(x, (*rows, *left)).reshape(-1 if size else math.prod(x.shape[i] for i in rows), size)
+    b = permute(y, (*right, *columns)).reshape(size, -1 if size else math.prod(y.shape[i] for i in columns))
+    return matmul(a, b).reshape((*(x.shape[i] for i in rows), *(y.shape[i] for i in columns)))
+
+
+def addmm(x, mat1, mat2, *, beta=1, alpha=1):
+    """beta * x + alpha * (mat1 @ mat2), of matrices"""
+    return _add(x, mm(mat1, mat2), beta, alpha)
+
+
+def addmv(x, mat, vec, *, beta=1, alpha=1):
+    """beta * x + alpha * (mat @ vec), of a matrix and a vector"""
+    return _add(x, mv(mat, vec), beta, alpha)
+
+
+def addr(x, vec1, vec2, *, beta=1, alpha=1):
+    """beta * x + alpha * outer(vec1, vec2), of vectors"""
+    return _add(x, outer(vec1, vec2), beta, alpha)
+
+
+def baddbmm(x, batch1, batch2, *, beta=1, alpha=1):
+    """beta * x + alpha * (batch1 @ batch2), of stacks of matrices"""
+    return _add(x, bmm(batch1, batch2), beta, alpha)
+
+
+def addbmm(x, batch1, batch2, *, beta=1, alpha=1):
+    """beta * x + alpha * the sum of the products of two stacks of matrices"""
+    return _add(x, bmm(batch1, batch2).sum(0), beta, alpha)
+
+
+def _add(x, product, beta, alpha):
+    """With beta 0, x counts for nothing, NaN or not."""
+    product = product if alpha == 1 else product * alpha
+    return product if beta == 0 else product + (x if beta == 1 else x * beta)
+
+
+def kron(x, y):
+    """The Kronecker product: every element of x times y, as blocks."""
+    ndim = len(x.shape) if len(x.shape) > len(y.shape) else len(y.shape)
+    a, b = ((1,) * (ndim - len(z.shape)) + tuple(z.shape) for z in (x, y))
+    z = x.reshape(tuple(k for n in a for k in (n, 1))) * y.reshape(tuple(k for n in b for k in (1, n)))
+    return z.reshape(tuple(n * m for n, m in zip(a, b)))
+
+
+def matrix_power(x, n):
+    """x @ x @ ... @ x, n times, of square matrices (..., k, k)."""
+    n = whole("matrix_power", "n", n)
+    if n < 0:
+        raise ValueError(f"matrix_power: n is {n}; there are no inverses here, give 0 or more")
+    xp = array_module(x.array if isinstance(x, Handle) else x)
+    power = broadcast_to(Op.wrap(xp.eye(x.shape[-1], dtype=x.dtype)), x.shape)
+    while n:
+        power = power @ x if n & 1 else power
+        x, n = x @ x if n > 1 else x, n >> 1
+    return power
+
+
+def linear(input, weight, bias=None, activation=None):
+    """input @ weight.T + bias; input (..., in), weight (out, in), bias (out,) or None.
 
     `activation`, a Sigmoid, Tanh, Relu or LeakyRelu op, is applied to the result within the same node.
     """
     op = Linear() if activation is None else LinearThen(activation)
-    return op(x, weight) if bias is None else op(x, weight, bias)
+    return op(input, weight) if bias is None else op(input, weight, bias)
 
 
 def einsum(spec, *operands):

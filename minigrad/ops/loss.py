@@ -1,20 +1,21 @@
 """Losses: a difference between an input and a target, left as it is, averaged or summed.
 
-`reduction` is "none", "mean" or "sum". Conventions are PyTorch's: `bce` clamps its logarithms at -100, `cross_entropy`
-takes logits, class axis 1 (0 for one sample), and class indices or probabilities.
+`reduction` is "none", "mean" or "sum"; `size_average` and `reduce` are the two switches that it once was. The mean of
+nothing is NaN. Conventions are PyTorch's: `bce` clamps its logarithms at -100, `cross_entropy` takes logits, class axis
+1 (0 for one sample), and class indices or probabilities.
 """
-
-from numpy import errstate
 
 from minigrad.backend import array_module, backend_of
 from minigrad.graph import Handle, Op
 from minigrad.ops.activation import array_of, sigmoid, softplus
+from minigrad.ops.checks import floating_only
 from minigrad.ops.elementwise import log, log1p
+from minigrad.ops.half import in_single
 from minigrad.ops.index import gather
 from minigrad.ops.reduce import log_softmax
 from minigrad.ops.reduce import mean as mean_of
 from minigrad.ops.reduce import sum as sum_of
-from minigrad.ops.select import clamp
+from minigrad.ops.select import clamp, where
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -27,26 +28,36 @@ class Loss(Op):
     keep = (0, 1)
     fix = "the input and the target must have the same shape"
 
-    def __init__(self, reduction="mean"):
-        if reduction not in REDUCTIONS:
-            raise ValueError(f"{type(self).__name__}: reduction is {reduction!r}; use one of {REDUCTIONS}")
+    def __init__(self, reduction="mean", size_average=None, reduce=None):
+        if reduction not in REDUCTIONS or size_average is not None or reduce is not None:
+            reduction = reduction_of(type(self).__name__, reduction, size_average, reduce)
         self.reduction = reduction
 
     def forward(self, x, target):
         if x.shape != target.shape:
             raise ValueError(f"the input has shape {x.shape} and the target {target.shape}")
-        each = self.value(x, target)
+        each = self.value(x if x.dtype.kind == "f" else self.floats(x, target), target)
         if self.reduction == "none":
             self.scale = 1.0
             return each
-        self.scale = 1.0 / each.size if self.reduction == "mean" and each.size else 1.0
+        self.scale = 1.0 if self.reduction == "sum" else 1.0 / each.size if each.size else float("nan")
         total = each.sum() if each.ndim != 1 else backend_of(each).vector_sum(each)
         return total * self.scale if self.reduction == "mean" else total
 
     def backward(self, g, x, target):
         g = g * self.scale
         return (g * self.slope(x, target) if self.needs[0] else None,
-                g * self.target_slope(x, target) if self.needs[1] else None)
+                g * self.target_slope(x if x.dtype.kind == "f" else self.floats(x, target), target) if self.needs[1]
+                else None)
+
+    def floats(self, x, target):
+        """x, integers in the dtype of a floating target; two integer tensors are refused."""
+        if x.dtype.kind not in "biu":  # complex, in checks by complex steps
+            return x
+        if target.dtype.kind in "biu":
+            raise TypeError(f"{type(self).__name__}: the input is {x.dtype} and the target {target.dtype}; call "
+                            ".float() on one of them first")
+        return x.astype(target.dtype)
 
 
 class Mse(Loss):
@@ -81,8 +92,8 @@ class L1(Loss):
 class SmoothL1(Loss):
     """d**2 / (2 beta) where d = |x - t| < beta, else d - beta/2 (Girshick 2015)"""
 
-    def __init__(self, reduction="mean", beta=1.0):
-        super().__init__(reduction)
+    def __init__(self, reduction="mean", size_average=None, reduce=None, beta=1.0):
+        super().__init__(reduction, size_average, reduce)
         if not beta > 0:
             raise ValueError(f"SmoothL1: beta is {beta}; use a positive one, or l1_loss")
         self.beta = beta
@@ -106,10 +117,10 @@ class Bce(Loss):
     def value(self, x, t):
         xp, backend = array_module(x), backend_of(x)
         one, least = backend.number(1, x.dtype), backend.number(-100, x.dtype)
-        ln_x, ln_rest = backend.unwarned(xp.log, x), backend.unwarned(xp.log1p, -x)  # ln 0 is what the bound is for
+        ln_x, ln_rest = xp.log(x), xp.log1p(-x)  # ln 0 is what the bound is for
         each = (t - one) * xp.maximum(ln_rest, least) - t * xp.maximum(ln_x, least)
-        total = backend.unwarned(each.sum)  # NaN if one is: if x is NaN, below 0 or above 1, or the target strange
-        if (total != total or x.dtype.kind != "f" and x.size) and not (x.min() >= 0 and x.max() <= 1):
+        total = each.sum()  # NaN if one is: if x is NaN, below 0 or above 1, or the target strange
+        if total != total and not (x.min() >= 0 and x.max() <= 1):
             raise ValueError(f"the input reaches from {x.min()} to {x.max()} and must be probabilities in 0..1 (end "
                              "the network with a sigmoid, or use bce_with_logits)")
         return each
@@ -120,8 +131,7 @@ class Bce(Loss):
         return (x - t) / floor(spread, 1e-12)
 
     def target_slope(self, x, t):
-        with errstate(divide="ignore"):
-            return clamp(log1p(-x), -100) - clamp(log(x), -100)
+        return clamp(log1p(-x), -100) - clamp(log(x), -100)
 
 
 class BceWithLogits(Loss):
@@ -138,40 +148,60 @@ class BceWithLogits(Loss):
         return -x
 
 
-def mse_loss(x, target, reduction="mean"):
+def reduction_of(name, reduction, size_average=None, reduce=None):
+    """`reduction`, or what PyTorch's two old switches say: both True by default, "mean"; the first False, "sum"."""
+    if size_average is not None or reduce is not None:
+        for word, value in (("size_average", size_average), ("reduce", reduce)):
+            if not isinstance(value, (bool, int, type(None))):
+                raise ValueError(f"{name}: {word} is {value!r}; give True or False, or say reduction={value!r}")
+        reduction = "none" if reduce is not None and not reduce else "sum" if size_average is not None and \
+            not size_average else "mean"
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"{name}: reduction is {reduction!r}; use one of {REDUCTIONS}")
+    return reduction
+
+
+@in_single
+def mse_loss(x, target, size_average=None, reduce=None, reduction="mean"):
     """The squared difference of two tensors of one shape.
 
     >>> from minigrad import tensor
     >>> mse_loss(tensor([1., 2.]), tensor([1., 4.]))
     tensor(2.)
     """
-    return Mse(reduction)(x, target)
+    return Mse(reduction, size_average, reduce)(x, target)
 
 
-def l1_loss(x, target, reduction="mean"):
+@in_single
+def l1_loss(x, target, size_average=None, reduce=None, reduction="mean"):
     """The absolute difference of two tensors of one shape."""
-    return L1(reduction)(x, target)
+    return L1(reduction, size_average, reduce)(x, target)
 
 
-def smooth_l1_loss(x, target, reduction="mean", beta=1.0):
+@in_single
+def smooth_l1_loss(x, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
     """Squared below beta, absolute above: robust against outliers."""
-    return SmoothL1(reduction, beta)(x, target) if beta else L1(reduction)(x, target)
+    op = SmoothL1(reduction, size_average, reduce, beta) if beta else L1(reduction, size_average, reduce)
+    return op(x, target)
 
 
-def bce(x, target, weight=None, reduction="mean"):
+@in_single
+def bce(x, target, weight=None, size_average=None, reduce=None, reduction="mean"):
     """Binary cross-entropy of probabilities x in 0..1, its logarithms clamped at -100 (so the loss is at most 100).
 
     ValueError if x leaves 0..1. `weight` multiplies each element before the reduction.
     """
     if weight is None:
-        return Bce(reduction)(x, target)
-    return _reduced(Bce("none")(x, target) * weight, reduction)
+        return Bce(reduction, size_average, reduce)(x, target)
+    return _reduced(Bce("none")(x, target) * weight, reduction_of("bce", reduction, size_average, reduce))
 
 
-def bce_with_logits(x, target, weight=None, reduction="mean", pos_weight=None):
+@in_single
+def bce_with_logits(x, target, weight=None, size_average=None, reduce=None, reduction="mean", pos_weight=None):
     """Binary cross-entropy of sigmoid(x), exact for logits of any size. `pos_weight` multiplies the positive part."""
     if weight is None and pos_weight is None:
-        return BceWithLogits(reduction)(x, target)
+        return BceWithLogits(reduction, size_average, reduce)(x, target)
+    reduction = reduction_of("bce_with_logits", reduction, size_average, reduce)
     if pos_weight is None:
         each = BceWithLogits("none")(x, target)
     else:
@@ -179,74 +209,99 @@ def bce_with_logits(x, target, weight=None, reduction="mean", pos_weight=None):
     return _reduced(each if weight is None else each * weight, reduction)
 
 
-def nll_loss(x, target, weight=None, ignore_index=-100, reduction="mean"):
+@in_single
+def nll_loss(x, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"):
     """The negative of the log-probability of each sample's class.
 
-    x (N, C, ...) or (C,) log-probabilities; target (N, ...) or () int64 in 0..C-1, or `ignore_index`, which adds
-    nothing. `weight` (C,) weighs the classes, and the mean with it.
+    x (N, C, ...) or (C,) log-probabilities; target (N, ...) or () int64 in 0..C-1, or `ignore_index`: such a row adds
+    nothing, whatever is in it. `weight` (C,) weighs the classes, and the mean with it.
     """
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"nll_loss: reduction is {reduction!r}; use one of {REDUCTIONS}")
-    axis = 0 if len(x.shape) == 1 else 1
-    classes, labels = x.shape[axis], array_of(target)
+    reduction = reduction_of("nll_loss", reduction, size_average, reduce)
+    floating_only("nll_loss", x)
+    labels, counted = _labels("nll_loss", x, target, weight, ignore_index)
+    return _picked(_counted_rows(x, counted), labels, counted, weight, reduction)
+
+
+def _axis(x):
+    """The axis of the classes."""
+    return 0 if len(x.shape) == 1 else 1
+
+
+def _labels(name, x, target, weight, ignore_index):
+    """The target as an array, 0 where it is ignored, and where it counts."""
+    axis, labels = _axis(x), array_of(target)
+    classes = x.shape[axis]
     if labels.dtype.kind not in "iu":
-        raise TypeError(f"nll_loss: the target is {labels.dtype}; give class indices as int64 (.long())")
+        raise TypeError(f"{name}: the target is {labels.dtype}; give class indices as int64 (.long())")
     if labels.shape != x.shape[:axis] + x.shape[axis + 1:]:
-        raise ValueError(f"nll_loss: the input has shape {tuple(x.shape)} and the target {labels.shape}; the target "
+        raise ValueError(f"{name}: the input has shape {tuple(x.shape)} and the target {labels.shape}; the target "
                          "has the input's shape without the class axis")
+    if weight is not None and tuple(weight.shape) != (classes,):
+        raise ValueError(f"{name}: the weight has shape {tuple(weight.shape)}; give one a class, ({classes},)")
     counted = labels != ignore_index
     bad = counted & ((labels < 0) | (labels >= classes))
     if bad.any():
-        raise IndexError(f"nll_loss: a target is {labels[bad].flat[0]}; classes go from 0 to {classes - 1}")
-    safe = array_module(labels).where(counted, labels, 0)
-    share = as_array_of(x, counted)
+        raise IndexError(f"{name}: a target is {labels[bad].flat[0]}; classes go from 0 to {classes - 1}")
+    return array_module(labels).where(counted, labels, 0), counted
+
+
+def _counted_rows(x, counted):
+    """x with zeros for the classes of what does not count: NaN and inf there are to reach neither loss nor gradient."""
+    return x if counted.all() else where(array_module(counted).expand_dims(counted, _axis(x)), x, 0.0)
+
+
+def _picked(logp, labels, counted, weight, reduction):
+    """The reduced negatives of the log-probabilities that the labels pick."""
+    share = as_array_of(logp, counted)
     if weight is not None:
-        share = share * array_of(weight)[safe]
-    picked = gather(x, axis, array_module(safe).expand_dims(safe, axis))
-    each = -picked.reshape(labels.shape) * share
+        share = share * array_of(weight)[labels]
+    axis = _axis(logp)
+    each = -gather(logp, axis, array_module(labels).expand_dims(labels, axis)).reshape(labels.shape) * share
     if reduction == "none":
-        return each
+        return each if counted.all() else where(counted, each, 0.0)
     total = sum_of(each)
     return total if reduction == "sum" else total / nan_if_zero(share.sum())
 
 
-def cross_entropy(x, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+@in_single
+def cross_entropy(x, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean",
+                  label_smoothing=0.0):
     """The cross-entropy of the logits x (N, C, ...) or (C,) with classes (int64) or class probabilities (x's shape).
+
+    Rows whose class is `ignore_index` add nothing, whatever is in them.
 
     >>> from minigrad import zeros, tensor
     >>> cross_entropy(zeros(1, 10), tensor([3]))
     tensor(2.3026)
     """
+    reduction = reduction_of("cross_entropy", reduction, size_average, reduce)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing is {label_smoothing}; use 0 to 1")
-    axis = 0 if len(x.shape) == 1 else 1
-    logp = log_softmax(x, axis)
+    floating_only("cross_entropy", x)
+    axis = _axis(x)
+    classes = x.shape[axis]
     if target.dtype.kind != "f":
-        hard = nll_loss(logp, target, weight, ignore_index, reduction)
+        labels, counted = _labels("cross_entropy", x, target, weight, ignore_index)
+        logp = log_softmax(_counted_rows(x, counted), axis)
+        hard = _picked(logp, labels, counted, weight, reduction)
         if not label_smoothing:
             return hard
-        labels = array_of(target)
-        counted = as_array_of(x, labels != ignore_index)
-        classes = x.shape[axis]
+        share = as_array_of(x, counted)
         if weight is None:
-            smooth, total = -sum_of(logp, axis) * counted, counted.sum()
+            smooth, total = -sum_of(logp, axis) * share, share.sum()
         else:
             w = array_of(weight)
-            smooth = -sum_of(logp * along(w, logp, axis), axis) * counted
-            total = (w[array_module(labels).where(counted > 0, labels, 0)] * counted).sum()
+            smooth, total = -sum_of(logp * along(w, logp, axis), axis) * share, (w[labels] * share).sum()
         smooth = smooth if reduction == "none" else sum_of(smooth) / (nan_if_zero(total) if reduction == "mean" else 1)
         return hard * (1 - label_smoothing) + smooth * (label_smoothing / classes)
     if target.shape != x.shape:
         raise ValueError(f"cross_entropy: the logits have shape {tuple(x.shape)} and the probabilities "
                          f"{tuple(target.shape)}; give one probability a logit, or int64 classes")
     if label_smoothing:
-        target = target * (1 - label_smoothing) + label_smoothing / x.shape[axis]
-    each = logp * target if weight is None else logp * target * along(array_of(weight), logp, axis)
-    each = -sum_of(each, axis)
-    samples = 1
-    for n in each.shape:
-        samples *= n
-    return each if reduction == "none" else sum_of(each) * (1.0 / samples if reduction == "mean" else 1.0)
+        target = target * (1 - label_smoothing) + label_smoothing / classes
+    logp = log_softmax(x, axis)
+    each = -sum_of(logp * target if weight is None else logp * target * along(array_of(weight), logp, axis), axis)
+    return _reduced(each, reduction)
 
 
 def along(vector, x, axis):

@@ -2,7 +2,7 @@
 
 Ioffe & Szegedy 2015 (over the batch), Ba, Kiros & Hinton 2016 (the layer), Ulyanov, Vedaldi & Lempitsky 2016 (each
 channel of a sample), Wu & He 2018 (groups of channels). The backward pass is written in terms of x, so that the second
-derivative is right: the statistics depend on x as well.
+derivative is right: the statistics depend on x as well. float16 is normalised in float32.
 """
 
 import math
@@ -12,7 +12,9 @@ from minigrad.backend import compiled as loops
 from minigrad.graph import OUT, Handle, Op
 from minigrad.ops.activation import slopes
 from minigrad.ops.broadcast import unbroadcast
+from minigrad.ops.checks import floating_only
 from minigrad.ops.elementwise import sqrt
+from minigrad.ops.half import input_in_single
 from minigrad.ops.reduce import mean
 
 LINE = 512  # values that NumPy's inner loop should have before it
@@ -35,7 +37,7 @@ class Normalize(Op):
         count = 1
         for axis in self.axes:
             count *= x.shape[axis]
-        self.share = 1.0 / count
+        self.share = 1.0 / (count or 1)
         self.vector = x.ndim == len(self.axes) == 1 and count <= backend_of(x).VECTOR
         self.mean = self.average(x)
         y = x - self.mean
@@ -209,6 +211,7 @@ def lines(x):
     return pixels(x).reshape(count // together, together * channels)
 
 
+@input_in_single
 def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
     """Normalise over the last axes, whose sizes are `normalized_shape`; weight and bias have that shape.
 
@@ -216,6 +219,7 @@ def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
     >>> layer_norm(tensor([[1., 3.]]), (2,), eps=0.)
     tensor([[-1.,  1.]])
     """
+    floating_only("layer_norm", x)
     shape, features = tuple(x.shape), tuple(normalized_shape)
     first = len(shape) - len(features)
     if not features or shape[first:] != features or first < 0:
@@ -231,6 +235,7 @@ def normalized(op, x, weight, bias):
     return op(x) if bias is None else op(x) + bias.reshape(op.shape)
 
 
+@input_in_single
 def batch_norm(x, running_mean=None, running_var=None, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5,
                activation=None):
     """Normalise each channel (axis 1) over the batch and all other axes, or, not training, by the running statistics.
@@ -238,6 +243,7 @@ def batch_norm(x, running_mean=None, running_var=None, weight=None, bias=None, t
     In training the running statistics, where given, move by `momentum` towards the batch's mean and unbiased variance.
     `activation`, a Relu or LeakyRelu op, is applied to the result, in the same pass where that can be done.
     """
+    floating_only("batch_norm", x)
     if len(x.shape) < 2:
         raise ValueError(f"batch_norm: the input has shape {tuple(x.shape)}; give it a batch axis and a channel axis")
     shape = (1, x.shape[1]) + (1,) * (len(x.shape) - 2)
@@ -251,9 +257,9 @@ def batch_norm(x, running_mean=None, running_var=None, weight=None, bias=None, t
     count = 1
     for n in x.shape[:1] + x.shape[2:]:
         count *= n
-    if count < 2:
-        raise ValueError(f"batch_norm: the input has shape {tuple(x.shape)}, one value a channel, which has no "
-                         "variance; train with batches of two or more, or call eval()")
+    if count < 2 or 0 in x.shape:
+        raise ValueError(f"batch_norm: the input has shape {tuple(x.shape)}, too few values for a variance a channel; "
+                         "train with batches of two or more, or call eval()")
     array = x.array if isinstance(x, Handle) else x
     xp = array_module(array)
     slope = None if activation is None else getattr(activation, "slope", 0.0)
@@ -267,12 +273,14 @@ def batch_norm(x, running_mean=None, running_var=None, weight=None, bias=None, t
     return y if fused or activation is None else activation(y)
 
 
+@input_in_single
 def instance_norm(x, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True,
                   momentum=0.1, eps=1e-5):
     """Normalise each channel of each sample of x (N, C, ...) by itself; without use_input_stats, as batch_norm does.
 
     The running statistics, where given, move by `momentum` towards the means over the batch.
     """
+    floating_only("instance_norm", x)
     if not use_input_stats:
         return batch_norm(x, running_mean, running_var, weight, bias, False, momentum, eps)
     count = 1
@@ -289,6 +297,7 @@ def instance_norm(x, running_mean=None, running_var=None, weight=None, bias=None
     return y
 
 
+@input_in_single
 def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5):
     """Normalise x (N, C, ...) over groups of C / num_groups neighbouring channels and all axes behind them.
 
@@ -296,6 +305,7 @@ def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5):
     >>> group_norm(tensor([[1., 3., 5., 9.]]), 2, eps=0.)
     tensor([[-1.,  1., -1.,  1.]])
     """
+    floating_only("group_norm", x)
     if len(x.shape) < 2 or num_groups < 1 or x.shape[1] % num_groups:
         raise ValueError(f"group_norm: the input has shape {tuple(x.shape)}, to be divided into {num_groups} groups; "
                          "the groups must divide the channels (axis 1)")

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from minigrad.backend import array_module
 from minigrad.graph import Handle, Op
+from minigrad.ops.checks import whole
 from minigrad.ops.index import gather
 from minigrad.ops.shape import axes_of
 
@@ -15,20 +16,21 @@ class Sorted(NamedTuple):
     indices: object
 
 
-def argsort(x, dim=-1, descending=False):
-    """The indices (int64) that sort x along `dim`; equal elements stay in order."""
+def argsort(x, dim=-1, descending=False, stable=True):
+    """The indices (int64) that sort x along `dim`. Equal elements stay in order, whatever `stable` says."""
     array = x.array if isinstance(x, Handle) else x
-    axes_of((dim,), array.ndim, "argsort")
+    dim, = axes_of(dim, array.ndim, "argsort") or (0,)
     xp = array_module(array)
-    if descending:  # sorted backwards and turned round, so that equal elements stay in order
+    if not array.ndim:
+        index = xp.zeros((), "int64")
+    elif descending:  # sorted backwards and turned round, so that equal elements stay in order
         index = array.shape[dim] - 1 - xp.flip(xp.flip(array, dim).argsort(dim, kind="stable"), dim)
     else:
         index = array.argsort(dim, kind="stable")
-    index = index.reshape(array.shape)  # NumPy makes a 0-d array 1-d
     return Op.wrap(index) if isinstance(x, Handle) else index
 
 
-def sort(x, dim=-1, descending=False):
+def sort(x, dim=-1, descending=False, stable=True):
     """x sorted along `dim`, and the indices: a pair (values, indices).
 
     >>> from minigrad import tensor
@@ -39,10 +41,18 @@ def sort(x, dim=-1, descending=False):
     return Sorted(gather(x, dim, indices), indices)
 
 
-def topk(x, k, dim=-1, largest=True):
-    """The k largest (or smallest) elements along `dim`, in order: a pair (values, indices)."""
-    axis, = axes_of((dim,), len(x.shape), "topk")
-    if not 0 <= k <= x.shape[axis]:
-        raise ValueError(f"topk: k is {k} and axis {dim} has {x.shape[axis]} elements; use 0 to {x.shape[axis]}")
-    indices = argsort(x, dim, largest)[(slice(None),) * axis + (slice(k),)]
+def msort(x):
+    """x sorted along axis 0"""
+    return sort(x, 0).values
+
+
+def topk(x, k, dim=-1, largest=True, sorted=True):
+    """The k largest (or smallest) elements along `dim`, in order, asked for or not: a pair (values, indices)."""
+    axis, = axes_of(dim, len(x.shape), "topk") or (0,)
+    n, k = x.shape[axis] if x.shape else 1, whole("topk", "k", k)
+    if not 0 <= k <= n:
+        raise ValueError(f"topk: k is {k} and axis {axis} has {n} elements; use 0 to {n}")
+    indices = argsort(x, dim, largest)
+    if x.shape:
+        indices = indices[(slice(None),) * axis + (slice(k),)]
     return Sorted(gather(x, dim, indices), indices)

@@ -10,7 +10,9 @@ import numpy
 
 from minigrad.backend import array_module
 from minigrad.graph import Handle, Op
+from minigrad.ops.checks import floating_only, whole
 from minigrad.ops.conv import Geometry, _pair, _single
+from minigrad.ops.half import input_in_single
 from minigrad.ops.linalg import matmul
 from minigrad.ops.shape import broadcast_to, permute
 
@@ -60,7 +62,8 @@ class MaxPool2d(Op):
     def forward(self, x):
         xp = array_module(x)
         y = None
-        for number, there in _taps(_padded(x, self.geometry, -float("inf")), self.geometry):
+        lowest = -float("inf") if x.dtype.kind == "f" else numpy.iinfo(x.dtype).min
+        for number, there in _taps(_padded(x, self.geometry, lowest), self.geometry):
             if y is None:
                 y, chosen = there.copy("K"), xp.zeros_like(there, numpy.int32)
                 continue
@@ -132,7 +135,8 @@ class SpreadAverage(Op):
 def _geometry(name, x, kernel, stride, padding, dilation, ceil_mode):
     """The windows of a pooling. With ceil_mode the last may reach over the border, but must begin before its end."""
     kernel = _pair(name, "kernel_size", kernel, 1)
-    stride = kernel if stride is None or stride == () else _pair(name, "stride", stride, 1)
+    empty = stride is None or isinstance(stride, (tuple, list)) and not stride
+    stride = kernel if empty else _pair(name, "stride", stride, 1)
     padding, dilation = _pair(name, "padding", padding, 0), _pair(name, "dilation", dilation, 1)
     if len(x.shape) != 4:
         raise ValueError(f"{name}: the input has shape {tuple(x.shape)}; give (N, C, H, W) or, without N, (C, H, W)")
@@ -157,6 +161,7 @@ def _batched(f, x, *args, axes=3):
     return f(x.reshape(1, *x.shape), *args)[0] if len(x.shape) == axes else f(x, *args)
 
 
+@input_in_single
 def max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
     """The largest value of every window: (N, C, H, W) to (N, C, OH, OW). stride None: that of the window's size.
 
@@ -164,12 +169,16 @@ def max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=Fal
     >>> max_pool2d(tensor([[[1., 5.], [7., 2.]]]), 2)
     tensor([[[7.]]])
     """
+    if x.dtype.kind == "b":
+        raise TypeError("max_pool2d: the input is bool; call .float() on it first")
+
     def pool(x):
         return MaxPool2d(_geometry("max_pool2d", x, kernel_size, stride, padding, dilation, ceil_mode))(x)
 
     return _batched(pool, x)
 
 
+@input_in_single
 def avg_pool2d(x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None):
     """The mean of every window: (N, C, H, W) to (N, C, OH, OW).
 
@@ -179,6 +188,8 @@ def avg_pool2d(x, kernel_size, stride=None, padding=0, ceil_mode=False, count_in
     >>> avg_pool2d(tensor([[[1., 5.], [7., 2.]]]), 2)
     tensor([[[3.75]]])
     """
+    floating_only("avg_pool2d", x)
+
     def pool(x):
         geometry = _geometry("avg_pool2d", x, kernel_size, stride, padding, 1, ceil_mode)
         counts = []
@@ -193,11 +204,15 @@ def avg_pool2d(x, kernel_size, stride=None, padding=0, ceil_mode=False, count_in
     return _batched(pool, x)
 
 
+@input_in_single
 def adaptive_avg_pool2d(x, output_size):
     """Means over windows chosen so that the output has `output_size`, a number or a pair; None keeps that axis's size.
 
     Window i of m on an axis of n reaches from floor(i n / m) to ceil((i + 1) n / m).
     """
+    floating_only("adaptive_avg_pool2d", x)
+    if 0 in x.shape[-2:]:
+        raise ValueError(f"adaptive_avg_pool2d: the input {tuple(x.shape)} has no pixels; give one of size 1 or more")
     pair = output_size if isinstance(output_size, (tuple, list)) else (output_size, output_size)
     sizes = tuple(n if m is None else m for n, m in zip(x.shape[-2:], pair))
     if len(pair) != 2 or min(sizes) < 1:
@@ -227,6 +242,7 @@ def _separable(x, matrices):
     return permute(y.reshape(n, len(rows), len(columns), c), 0, 3, 1, 2)
 
 
+@input_in_single
 def interpolate(x, size=None, scale_factor=None, mode="nearest", align_corners=None):
     """x (N, C, H, W) or (N, C, L) at another size, given as such or by a factor, for each axis or for all.
 
@@ -248,6 +264,10 @@ def interpolate(x, size=None, scale_factor=None, mode="nearest", align_corners=N
         raise ValueError("interpolate: align_corners with mode 'nearest'; it has a meaning for 'linear' and 'bilinear'")
     given = scale_factor if size is None else size
     given = tuple(given) if isinstance(given, (tuple, list)) else (given,) * axes
+    if size is not None:
+        given = tuple(whole("interpolate", "a size", n) for n in given)
+    if mode != "nearest":
+        floating_only("interpolate", x)
     sources = tuple(x.shape[2:])
     if min(sources) < 1:
         raise ValueError(f"interpolate: the input {tuple(x.shape)} has no pixels; give one of size 1 or more")

@@ -1,21 +1,31 @@
 """Sums and what is made of them: mean, variance, norms, extrema, softmax, cumulative sums.
 
-`dim` is None (all axes), an axis or a tuple of axes, negative ones counted from the end; with `keepdim` the reduced
-axes stay with size 1. Conventions are PyTorch's: `amax`, `amin` and the full `max`, `min` share the gradient equally
-among ties, `max(x, dim)` gives it to the index that it returns; variance divides by n - 1 unless told otherwise; the
-norm's gradient at a zero vector is 0.
+`dim` is None or () (all axes), an axis or a tuple of axes, negative ones counted from the end; with `keepdim` the
+reduced axes stay with size 1. Conventions are PyTorch's: `amax`, `amin` and the full `max`, `min` share the gradient
+equally among ties, `max(x, dim)` gives it to the index that it returns; variance divides by n - 1 unless told
+otherwise; the norm's gradient at a zero vector is 0. Integers and bools add up and multiply in int64, float16 in
+float32, and what has fractions (mean, variance, norm, softmax) is refused to integers. `dtype`, where it is taken, is
+what the input is cast to first.
 """
 
 from typing import NamedTuple
 
-from numpy import errstate
+import numpy
 
-from minigrad.backend import array_module
+from minigrad.backend import array_module, floating
+from minigrad.convert import cast
 from minigrad.graph import OUT, Handle, Op
+from minigrad.ops.checks import floating_only
 from minigrad.ops.elementwise import abs, exp, pow, sqrt
+from minigrad.ops.half import in_single
 from minigrad.ops.index import gather
 from minigrad.ops.select import maximum, minimum, where
 from minigrad.ops.shape import AXES, axes_of, broadcast_to, cat, flip, permute, squeeze
+
+
+def reduced(dim, ndim):
+    """The axes that a reduction goes over: all for None, and for an empty tuple, too."""
+    return axes_of(None if isinstance(dim, (tuple, list)) and not dim else dim, ndim)
 
 
 def kept_shape(shape, axes):
@@ -32,10 +42,12 @@ class Sum(Op):
 
     def forward(self, x):
         self.shape = x.shape
+        if x.dtype.kind in "biu":
+            x = x.astype("int64")
         if self.dim is None and not self.keepdim:
             self.kept_shape = (1,) * x.ndim
             return x.sum()
-        axes = axes_of(self.dim, x.ndim)
+        axes = reduced(self.dim, x.ndim)
         self.kept_shape = kept_shape(x.shape, axes)
         return x.sum(axes, keepdims=self.keepdim)
 
@@ -64,7 +76,7 @@ class Var(Op):
         self.dim, self.correction, self.keepdim = dim, correction, keepdim
 
     def forward(self, x):
-        self.axes = axes_of(self.dim, x.ndim)
+        self.axes = reduced(self.dim, x.ndim)
         self.kept_shape = kept_shape(x.shape, self.axes)
         count = 1
         for axis in self.axes:
@@ -93,7 +105,7 @@ class Norm(Op):
         self.dim, self.keepdim = dim, keepdim
 
     def forward(self, x):
-        axes = axes_of(self.dim, x.ndim)
+        axes = reduced(self.dim, x.ndim)
         self.kept_shape = kept_shape(x.shape, axes)
         return array_module(x).sqrt((x * x).sum(axes, keepdims=self.keepdim))
 
@@ -111,12 +123,16 @@ class Amax(Op):
         self.dim, self.keepdim = dim, keepdim
 
     def forward(self, x):
-        axes = axes_of(self.dim, x.ndim)
+        axes = reduced(self.dim, x.ndim)
         self.kept_shape = kept_shape(x.shape, axes)
-        y = getattr(x, self.extremum)(axes, keepdims=True)
+        y = self.pick(x, axes)
         self.ties = (x == y) | (x != x)
         self.count = self.ties.sum(axes, keepdims=True).astype(x.dtype if x.dtype.kind == "f" else "float32")
         return y if self.keepdim else y.reshape([n for i, n in enumerate(x.shape) if i not in axes])
+
+    def pick(self, x, axes):
+        """The largest, the reduced axes with size 1."""
+        return getattr(x, self.extremum)(axes, keepdims=True)
 
     def backward(self, g):
         return g.reshape(self.kept_shape) / self.count * self.ties,
@@ -136,14 +152,13 @@ class LogSumExp(Op):
         self.dim, self.keepdim = dim, keepdim
 
     def forward(self, x):
-        xp = array_module(x)
-        axes = axes_of(self.dim, x.ndim)
+        xp, x = array_module(x), floating(x)
+        axes = reduced(self.dim, x.ndim)
         self.kept_shape = kept_shape(x.shape, axes)
         # CuPy's max knows no `initial`.
         peak = x.max(axes, keepdims=True) if x.size else xp.full(self.kept_shape, -float("inf"), x.dtype)
         peak = xp.where(xp.isfinite(peak), peak, 0).astype(x.dtype)
-        with errstate(over="ignore"):  # float16 below its range: e**-inf is the right 0
-            total = xp.exp(x - peak).sum(axes, keepdims=True)
+        total = xp.exp(x - peak).sum(axes, keepdims=True)
         empty = total == 0  # every entry is -inf: so is the result, without a warning
         y = xp.where(empty, -float("inf"), xp.log(total + empty) + peak).astype(x.dtype)
         return y if self.keepdim else y.reshape([n for i, n in enumerate(x.shape) if i not in axes])
@@ -151,8 +166,7 @@ class LogSumExp(Op):
     def backward(self, g, x, y):
         y = y.reshape(self.kept_shape)
         y = where(abs(y) == float("inf"), 0.0, y)
-        with errstate(over="ignore"):
-            e = exp(x - y)  # summed anew: what y lost by rounding is in every term, and cancels
+        e = exp(x - y)  # summed anew: what y lost by rounding is in every term, and cancels
         total = sum(e, self.dim, True)
         return g.reshape(self.kept_shape) * (e / where(total == 0, 1.0, total)),
 
@@ -166,10 +180,11 @@ class Softmax(Op):
         self.dim = dim
 
     def forward(self, x):
-        axes_of(self.dim, x.ndim)
-        with errstate(over="ignore"):  # float16 below its range: e**-inf is the right 0
-            y = array_module(x).exp(x - x.max(self.dim, keepdims=True))
-        return y / y.sum(self.dim, keepdims=True)
+        axis, = axes_of(self.dim, x.ndim) or (None,)
+        if not x.size:
+            return x.copy()
+        y = array_module(x).exp(x - x.max(axis, keepdims=True))
+        return y / y.sum(axis, keepdims=True)
 
     def backward(self, g, y):
         return y * (g - sum(g * y, self.dim, True)),
@@ -184,11 +199,12 @@ class LogSoftmax(Op):
         self.dim = dim
 
     def forward(self, x):
-        axes_of(self.dim, x.ndim)
+        axis, = axes_of(self.dim, x.ndim) or (None,)
+        if not x.size:
+            return x.copy()
         xp = array_module(x)
-        with errstate(over="ignore"):  # float16 below its range: -inf
-            y = x - x.max(self.dim, keepdims=True)
-        return y - xp.log(xp.exp(y).sum(self.dim, keepdims=True))
+        y = x - x.max(axis, keepdims=True)
+        return y - xp.log(xp.exp(y).sum(axis, keepdims=True))
 
     def backward(self, g, y):
         return g - exp(y) * sum(g, self.dim, True),
@@ -202,7 +218,10 @@ class CumSum(Op):
         self.dim = dim
 
     def forward(self, x):
-        return (x if x.ndim else x.reshape(1)).cumsum(self.dim).reshape(x.shape)  # CuPy refuses 0-d arrays
+        axis, = axes_of(self.dim, x.ndim) or (0,)
+        if x.dtype.kind in "biu":
+            x = x.astype("int64")
+        return (x if x.ndim else x.reshape(1)).cumsum(axis).reshape(x.shape)  # CuPy refuses 0-d arrays
 
     def backward(self, g):
         return flip(cumsum(flip(g, self.dim), self.dim), self.dim),
@@ -215,53 +234,70 @@ class Extremum(NamedTuple):
     indices: object
 
 
-def sum(x, dim=None, keepdim=False):
-    """The sum over `dim` (None: all axes). Bools and integers sum to int64.
+@in_single
+def sum(x, dim=None, keepdim=False, *, dtype=None):
+    """The sum over `dim`. Bools and integers sum to int64.
 
     >>> from minigrad import ones
     >>> sum(ones(2, 3), dim=1)
     tensor([3., 3.])
     """
-    return Sum(dim, keepdim)(x)
+    return Sum(dim, keepdim)(x if dtype is None else cast(x, numpy.dtype(dtype)))
 
 
-def mean(x, dim=None, keepdim=False):
-    """The mean over `dim` (None: all axes) of a floating tensor.
+@in_single
+def mean(x, dim=None, keepdim=False, *, dtype=None):
+    """The mean over `dim` of a floating tensor; NaN of nothing.
 
-    Raises TypeError for integers: say `.float()` first.
+    Raises TypeError for integers: say `.float()` first, or give a floating `dtype`.
     """
-    if x.dtype.kind != "f":
-        raise TypeError(f"mean: the input is {x.dtype}, which has no mean of its own kind; call .float() on it first")
+    if dtype is not None:
+        return mean(cast(x, numpy.dtype(dtype)), dim, keepdim)
+    floating_only("mean", x)
     return Mean(dim, keepdim)(x)
 
 
+@in_single
 def var(x, dim=None, correction=1, keepdim=False, unbiased=None):
     """The variance over `dim`, divided by n - correction (1, or unbiased=True; 0 or False: of the data itself)."""
+    floating_only("var", x)
+    if isinstance(dim, bool):  # var(x, False), of all axes
+        dim, unbiased = None, dim
     return Var(dim, correction if unbiased is None else int(unbiased), keepdim)(x)
 
 
+@in_single
 def std(x, dim=None, correction=1, keepdim=False, unbiased=None):
     """The standard deviation over `dim`, the root of `var`; its gradient is 0 where all values are equal."""
+    floating_only("std", x)
     return sqrt(var(x, dim, correction, keepdim, unbiased))
 
 
+@in_single
 def norm(x, p=2, dim=None, keepdim=False):
-    """The p-norm over `dim`: p = 2 Euclidean, 1, inf, -inf or any other positive p. Its gradient at 0 is 0.
+    """The p-norm over `dim`: p = 2 (also "fro") Euclidean, 0 the number of elements other than 0, inf, -inf, or any p.
+
+    Its gradient at 0 is 0.
 
     >>> from minigrad import tensor
     >>> norm(tensor([3., 4.]))
     tensor(5.)
     """
-    if p in (2, "fro"):
+    floating_only("norm", x)
+    if p is None or p in (2, "fro"):
         return Norm(dim, keepdim)(x)
+    if isinstance(p, str):
+        raise ValueError(f"norm: p is {p!r}; use 'fro' or a number")
     if p == float("inf"):
         return Amax(dim, keepdim)(abs(x))
     if p == -float("inf"):
         return Amin(dim, keepdim)(abs(x))
-    if not p > 0:
-        raise ValueError(f"norm: p is {p}; use a positive p, inf or -inf")
+    if p == 0:
+        return sum(cast(x != 0, x.dtype), dim, keepdim)
     if p == 1:
         return sum(abs(x), dim, keepdim)
+    if p < 0:
+        return pow(sum(pow(abs(x), p), dim, keepdim), 1.0 / p)
     # Powers of 0 are taken of 1 and left out: the slopes of x**p and x**(1/p) at 0 need not be finite.
     size = abs(x)
     powers = sum(_where_not_zero(size, lambda y: pow(y, p)), dim, keepdim)
@@ -274,11 +310,13 @@ def _where_not_zero(x, f):
     return where(zero, 0.0, f(where(zero, 1.0, x)))
 
 
+@in_single
 def amax(x, dim=None, keepdim=False):
     """The largest value over `dim`; ties share the gradient equally."""
     return Amax(dim, keepdim)(x)
 
 
+@in_single
 def amin(x, dim=None, keepdim=False):
     """The smallest value over `dim`; ties share the gradient equally."""
     return Amin(dim, keepdim)(x)
@@ -295,14 +333,14 @@ def max(x, dim=None, keepdim=False):
     """
     if isinstance(dim, Handle):
         return maximum(x, dim)
-    return Amax()(x) if dim is None else _along(x, argmax(x, dim, True), dim, keepdim)
+    return amax(x) if dim is None else _along(x, argmax(x, dim, True), dim, keepdim)
 
 
 def min(x, dim=None, keepdim=False):
     """The smallest element; with `dim`, a pair (values, indices) along it, the gradient going to those indices."""
     if isinstance(dim, Handle):
         return minimum(x, dim)
-    return Amin()(x) if dim is None else _along(x, argmin(x, dim, True), dim, keepdim)
+    return amin(x) if dim is None else _along(x, argmin(x, dim, True), dim, keepdim)
 
 
 def _along(x, indices, dim, keepdim):
@@ -331,9 +369,15 @@ def _arg(name, x, dim, keepdim):
     return Op.wrap(index) if isinstance(x, Handle) else index
 
 
-def prod(x, dim=None, keepdim=False):
-    """The product over `dim`. A tree of multiplications, so that its derivatives are exact where factors are 0."""
-    axes = axes_of(dim, len(x.shape), "prod")
+@in_single
+def prod(x, dim=None, keepdim=False, *, dtype=None):
+    """The product over `dim`. A tree of multiplications, so that its derivatives are exact where factors are 0.
+
+    Bools and integers multiply to int64.
+    """
+    if dtype is not None or x.dtype.kind in "biu":
+        x = cast(x, numpy.dtype(dtype or "int64"))
+    axes = reduced(dim, len(x.shape))
     shape = kept_shape(x.shape, axes)
     rest = tuple(i for i in range(len(x.shape)) if i not in axes)
     count = 1
@@ -351,21 +395,31 @@ def prod(x, dim=None, keepdim=False):
     return x.reshape(shape if keepdim else tuple(shape[i] for i in rest))
 
 
+@in_single
 def logsumexp(x, dim, keepdim=False):
     """ln sum e**x over `dim`, without overflow; -inf where all entries are."""
     return LogSumExp(dim, keepdim)(x)
 
 
-def softmax(x, dim):
+@in_single
+def softmax(x, dim, *, dtype=None):
     """e**x / sum e**x along `dim`."""
+    if dtype is not None:
+        return softmax(cast(x, numpy.dtype(dtype)), dim)
+    floating_only("softmax", x)
     return Softmax(dim)(x)
 
 
-def log_softmax(x, dim):
+@in_single
+def log_softmax(x, dim, *, dtype=None):
     """The logarithm of softmax along `dim`, computed without overflow."""
+    if dtype is not None:
+        return log_softmax(cast(x, numpy.dtype(dtype)), dim)
+    floating_only("log_softmax", x)
     return LogSoftmax(dim)(x)
 
 
-def cumsum(x, dim):
-    """The running sum along `dim`."""
-    return CumSum(dim)(x)
+@in_single
+def cumsum(x, dim, *, dtype=None):
+    """The running sum along `dim`. Bools and integers sum to int64."""
+    return CumSum(dim)(x if dtype is None else cast(x, numpy.dtype(dtype)))

@@ -7,13 +7,19 @@ input's memory.
 from minigrad.backend import array_module
 from minigrad.graph import Handle, Op
 from minigrad.ops.broadcast import unbroadcast
+from minigrad.ops.checks import whole
 
 AXES = "use axes that the input has"
 
 
 def axes_of(dim, ndim, name=""):
     """`dim` (None, an axis, a tuple) as a tuple of axes from 0 on; one not there or there twice raises, for `name`."""
-    dims = tuple(range(ndim)) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+    if dim is None:
+        return tuple(range(ndim))
+    if type(dim) is int and -ndim <= dim < ndim:
+        return dim % ndim,
+    dims = dim if isinstance(dim, (tuple, list)) else (dim,)
+    dims = tuple([d if type(d) is int else whole(name or "dim", "an axis", d) for d in dims])
     axes = tuple(d + (ndim or 1) if d < 0 else d for d in dims)
     for d, axis in zip(dims, axes):
         if not 0 <= axis < (ndim or 1):
@@ -21,6 +27,14 @@ def axes_of(dim, ndim, name=""):
     if len(set(axes)) != len(axes):
         raise ValueError(f"{name}{': ' * bool(name)}dim {dims} names an axis twice; name each once")
     return axes if ndim else ()
+
+
+def axis_of(dim, ndim, name):
+    """One axis, from 0 on; IndexError, for `name`, where it is not there or the tensor has none."""
+    if not ndim:
+        raise IndexError(f"{name}: the tensor has no axes; unsqueeze(0) gives it one")
+    axis, = axes_of((dim,), ndim, name)
+    return axis
 
 
 def sizes(shape):
@@ -143,7 +157,7 @@ class Roll(Op):
         return Roll(shifts, self.dims)(g),
 
 
-def reshape(x, *shape):
+def reshape(x, *sizes_, shape=None):
     """x in another shape of as many elements; one size may be -1.
 
     >>> from minigrad import arange
@@ -151,17 +165,18 @@ def reshape(x, *shape):
     tensor([[0, 1],
             [2, 3]])
     """
-    return Reshape(sizes(shape))(x)
+    return Reshape(sizes(sizes_) if shape is None else tuple(shape))(x)
 
 
-def view(x, *shape):
+def view(x, *shape, size=None):
     """The same as `reshape`; where x lies in memory in another order, it copies instead of failing."""
-    return Reshape(sizes(shape))(x)
+    return Reshape(sizes(shape) if size is None else tuple(size))(x)
 
 
 def flatten(x, start_dim=0, end_dim=-1):
     """Axes start_dim to end_dim, both included, as one."""
     if not x.shape:
+        axes_of((start_dim,), 0, "flatten"), axes_of((end_dim,), 0, "flatten")
         return x.reshape(1)
     start, end = axes_of((start_dim,), len(x.shape), "flatten") + axes_of((end_dim,), len(x.shape), "flatten")
     length = 1
@@ -170,9 +185,14 @@ def flatten(x, start_dim=0, end_dim=-1):
     return x.reshape((*x.shape[:start], length, *x.shape[end + 1:]))
 
 
+def ravel(x):
+    """All axes as one."""
+    return x.reshape(-1)
+
+
 def unflatten(x, dim, shape):
     """Axis `dim` as several axes of the given sizes, one of which may be -1."""
-    dim, = axes_of(dim, len(x.shape), "unflatten")
+    dim = axis_of(dim, len(x.shape), "unflatten")
     if -1 in shape:
         known = 1
         for n in shape:
@@ -181,16 +201,17 @@ def unflatten(x, dim, shape):
     return x.reshape((*x.shape[:dim], *shape, *x.shape[dim + 1:]))
 
 
-def permute(x, *dims):
-    """x with its axes in the order `dims`."""
-    return Permute(sizes(dims))(x)
+def permute(x, *axes, dims=None):
+    """x with its axes in the order given: permute(x, 1, 0), permute(x, (1, 0))."""
+    return Permute(sizes(axes) if dims is None else tuple(dims))(x)
 
 
 def transpose(x, dim0, dim1):
     """x with two axes exchanged."""
     order = list(range(len(x.shape)))
-    a, b = axes_of((dim0,), len(order), "transpose") + axes_of((dim1,), len(order), "transpose")
-    order[a], order[b] = b, a
+    a, b = axes_of((dim0,), len(order) or 1, "transpose") + axes_of((dim1,), len(order) or 1, "transpose")
+    if order:
+        order[a], order[b] = b, a
     return Permute(tuple(order))(x)
 
 
@@ -201,26 +222,26 @@ def t(x):
     return Permute(tuple(reversed(range(len(x.shape)))))(x)
 
 
-def squeeze(x, dim=None):
-    """x without its axes of size 1, or without those among `dim`."""
-    axes = axes_of(dim, len(x.shape), "squeeze")
+def squeeze(x, *axes, dim=None):
+    """x without its axes of size 1, or without those among the given ones: squeeze(x, 0), squeeze(x, (0, 1))."""
+    axes = axes_of(sizes(axes) if axes and axes != (None,) else dim, len(x.shape), "squeeze")
     return x.reshape(tuple(n for i, n in enumerate(x.shape) if n != 1 or i not in axes))
 
 
 def unsqueeze(x, dim):
     """x with a new axis of size 1 at `dim`."""
-    dim, = axes_of(dim, len(x.shape) + 1, "unsqueeze")
+    dim = axis_of(dim, len(x.shape) + 1, "unsqueeze")
     return x.reshape((*x.shape[:dim], 1, *x.shape[dim:]))
 
 
-def broadcast_to(x, shape):
-    """x repeated to `shape` as broadcasting would, without copying."""
-    return BroadcastTo(tuple(shape))(x)
+def broadcast_to(x, size):
+    """x repeated to the shape `size` as broadcasting would, without copying."""
+    return BroadcastTo(tuple(size))(x)
 
 
-def expand(x, *shape):
+def expand(x, *shape, size=None):
     """`broadcast_to` in which -1 leaves an axis as it is."""
-    shape = sizes(shape)
+    shape = sizes(shape) if size is None else tuple(size)
     new = len(shape) - len(x.shape)
     if new < 0 or -1 in shape[:new]:
         raise ValueError(f"expand: cannot expand {tuple(x.shape)} to {shape}; give a size for every axis, -1 only "
@@ -229,7 +250,7 @@ def expand(x, *shape):
 
 
 def cat(tensors, dim=0):
-    """The tensors joined along an axis that they have.
+    """The tensors joined along an axis that they have. Beside others, tensor([]) adds nothing.
 
     >>> from minigrad import zeros, ones
     >>> cat([zeros(1, 2), ones(1, 2)])
@@ -239,7 +260,17 @@ def cat(tensors, dim=0):
     tensors = tuple(tensors)
     if not tensors:
         raise ValueError("cat: the list of tensors is empty; give it one at least")
+    for x in tensors:
+        if len(x.shape) != len(tensors[0].shape):
+            return Cat(dim)(*_as_long_as_the_others(tensors, dim))
     return Cat(dim)(*tensors)
+
+
+def _as_long_as_the_others(tensors, dim):
+    """The tensors, those of shape (0,) with the axes of the others."""
+    shape = next(tuple(x.shape) for x in tensors if tuple(x.shape) != (0,))
+    axis, = axes_of(dim, len(shape), "cat") or (0,)
+    return [x.reshape((*shape[:axis], 0, *shape[axis + 1:])) if tuple(x.shape) == (0,) else x for x in tensors]
 
 
 def stack(tensors, dim=0):
@@ -252,9 +283,10 @@ def stack(tensors, dim=0):
 
 def split(x, size, dim=0):
     """Pieces of `size` along an axis (the last may be smaller), or of the sizes in a list."""
-    dim, = axes_of(dim, len(x.shape), "split")
+    dim = axis_of(dim, len(x.shape), "split")
     n = x.shape[dim]
-    if isinstance(size, int):
+    if not isinstance(size, (tuple, list)):
+        size = whole("split", "the size", size)
         if size < 1:
             raise ValueError(f"split: the size is {size}; use 1 or more")
         lengths = [size] * (n // size) + ([n % size] if n % size or not n else [])
@@ -273,13 +305,13 @@ def chunk(x, chunks, dim=0):
     """At most `chunks` pieces of equal length along an axis; the last may be smaller."""
     if chunks < 1:
         raise ValueError(f"chunk: {chunks} chunks; ask for 1 or more")
-    dim, = axes_of(dim, len(x.shape), "chunk")
+    dim = axis_of(dim, len(x.shape), "chunk")
     return split(x, max(-(-x.shape[dim] // chunks), 1), dim)
 
 
 def unbind(x, dim=0):
     """The slices of x along an axis, without it."""
-    dim, = axes_of(dim, len(x.shape), "unbind")
+    dim = axis_of(dim, len(x.shape), "unbind")
     return tuple(x[(slice(None),) * dim + (i,)] for i in range(x.shape[dim]))
 
 
@@ -324,9 +356,9 @@ def _border(x, axis, before, after, mode):
     return i.clip(0, n - 1) if mode == "replicate" else i % n
 
 
-def flip(x, dims=None):
-    """x backwards along `dims` (an axis, a tuple of them, None for all)."""
-    return Flip(dims)(x)
+def flip(x, *axes, dims=None):
+    """x backwards along axes: flip(x, 0), flip(x, 0, 1), flip(x, (0, 1)); without any along all."""
+    return Flip(sizes(axes) if axes and axes != (None,) else dims)(x)
 
 
 def roll(x, shifts, dims=None):
@@ -334,9 +366,9 @@ def roll(x, shifts, dims=None):
     return Roll(shifts, dims)(x)
 
 
-def repeat(x, *sizes_):
+def repeat(x, *sizes_, repeats=None):
     """x tiled `sizes` times along each axis, new axes in front: torch.Tensor.repeat, numpy.tile."""
-    times = sizes(sizes_)
+    times = sizes(sizes_) if repeats is None else tuple(repeats)
     if len(times) < len(x.shape):
         raise ValueError(f"repeat: {len(times)} counts for {len(x.shape)} axes; give one for every axis at least")
     shape = (1,) * (len(times) - len(x.shape)) + tuple(x.shape)

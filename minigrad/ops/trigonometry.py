@@ -1,8 +1,12 @@
-"""Sine and cosine, each the other's derivative but for a sign."""
+"""Sine, cosine, tangent, their hyperbolic kin, and the inverses of all of them.
+
+Where a slope is infinite, it is: that of asin and acos at -1 and 1.
+"""
 
 from minigrad.backend import array_module
-from minigrad.graph import Op
-from minigrad.ops.broadcast import function
+from minigrad.graph import OUT, Op
+from minigrad.ops.broadcast import BROADCAST, function, unbroadcast
+from minigrad.ops.elementwise import sqrt
 
 
 class Sin(Op):
@@ -27,4 +31,118 @@ class Cos(Op):
         return -g * sin(x),
 
 
-sin, cos = map(function, (Sin, Cos))
+class Tan(Op):
+    """y = tan x"""
+    keep = (OUT,)
+
+    def forward(self, x):
+        return array_module(x).tan(x)
+
+    def backward(self, g, y):
+        return g * (1 + y * y),
+
+
+class Asin(Op):
+    """y = asin x"""
+    keep = (0,)
+
+    def forward(self, x):
+        return array_module(x).arcsin(x)
+
+    def backward(self, g, x):
+        return g / sqrt(1 - x * x),
+
+
+class Acos(Op):
+    """y = acos x"""
+    keep = (0,)
+
+    def forward(self, x):
+        return array_module(x).arccos(x)
+
+    def backward(self, g, x):
+        return -g / sqrt(1 - x * x),
+
+
+class Atan(Op):
+    """y = atan x"""
+    keep = (0,)
+
+    def forward(self, x):
+        return array_module(x).arctan(x)
+
+    def backward(self, g, x):
+        return g / (1 + x * x),
+
+
+class Sinh(Op):
+    """y = sinh x"""
+    keep = (0,)
+
+    def forward(self, x):
+        return array_module(x).sinh(x)
+
+    def backward(self, g, x):
+        return g * cosh(x),
+
+
+class Cosh(Op):
+    """y = cosh x"""
+    keep = (0,)
+
+    def forward(self, x):
+        return array_module(x).cosh(x)
+
+    def backward(self, g, x):
+        return g * sinh(x),
+
+
+class Asinh(Op):
+    """y = asinh x"""
+    keep = (0,)
+
+    def forward(self, x):
+        return array_module(x).arcsinh(x)
+
+    def backward(self, g, x):
+        return g / sqrt(x * x + 1),
+
+
+class Acosh(Op):
+    """y = acosh x"""
+    keep = (0,)
+
+    def forward(self, x):
+        return array_module(x).arccosh(x)
+
+    def backward(self, g, x):
+        return g / sqrt(x * x - 1),
+
+
+class Atanh(Op):
+    """y = atanh x"""
+    keep = (0,)
+
+    def forward(self, x):
+        return array_module(x).arctanh(x)
+
+    def backward(self, g, x):
+        return g / (1 - x * x),
+
+
+class Atan2(Op):
+    """z = the angle of the point (y, x), written atan2(x, y) with the ordinate first"""
+    keep = (0, 1)
+    fix = BROADCAST
+
+    def forward(self, x, y):
+        return array_module(x if hasattr(x, "shape") else y).arctan2(x, y)
+
+    def backward(self, g, x, y):
+        square = x * x + y * y
+        return (unbroadcast(g * (y / square), x.shape) if self.needs[0] else None,
+                unbroadcast(-g * (x / square), y.shape) if self.needs[1] else None)
+
+
+sin, cos, tan, asin, acos, atan = map(function, (Sin, Cos, Tan, Asin, Acos, Atan))
+sinh, cosh, asinh, acosh, atanh, atan2 = map(function, (Sinh, Cosh, Asinh, Acosh, Atanh, Atan2))

@@ -37,8 +37,8 @@ ELEMENTWISE = {
     "bce_with_logits weighed": lambda x: ops.bce_with_logits(
         x, mg.ones_like(x) * 0.5, pos_weight=mg.ones_like(x) * 2, reduction="none"
     ),
-    "mse": lambda x: ops.mse_loss(x, mg.zeros_like(x), "none"),
-    "smooth_l1": lambda x: ops.smooth_l1_loss(x, mg.zeros_like(x), "none"),
+    "mse": lambda x: ops.mse_loss(x, mg.zeros_like(x), reduction="none"),
+    "smooth_l1": lambda x: ops.smooth_l1_loss(x, mg.zeros_like(x), reduction="none"),
 }
 ROWS = {
     "softmax": lambda x: ops.softmax(x, 1),
@@ -181,15 +181,20 @@ def test_the_left_tail_of_gelu_keeps_its_digits():
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8", "int32"])
-def test_losses_of_vectors_of_small_integers_do_not_wrap(dtype):
-    x, t = (mg.from_numpy(np.full(300, value, dtype)) for value in (3, 0))
-    assert F.l1_loss(x, t, reduction="sum").item() == 900
-    assert F.mse_loss(x, t).item() == pytest.approx(9)
+@pytest.mark.parametrize("loss", [F.l1_loss, F.mse_loss, F.smooth_l1_loss, F.binary_cross_entropy_with_logits])
+def test_losses_of_integers_are_refused_and_beside_floats_do_not_wrap(dtype, loss):
+    x, t = (mg.from_numpy(np.full(300, value, dtype)) for value in (1, 0))
+    with pytest.raises(TypeError, match=rf"the input is {dtype} and the target {dtype}; call .float\(\)"):
+        loss(x, t)
+    for reduction in ("sum", "mean", "none"):
+        expected = loss(x.double(), t.double(), reduction=reduction)
+        for a, b in ((x.float(), t), (x, t.float())):
+            np.testing.assert_allclose(loss(a, b, reduction=reduction).numpy(), expected.numpy(), rtol=1e-6)
 
 
 def test_bce_of_bytes_has_a_range_too():
-    x, t = (mg.from_numpy(np.array(values, "uint8")) for values in ([0, 2, 1], [0, 1, 0]))
-    with pytest.raises(ValueError, match="reaches from 0 to 2"):
+    x, t = mg.from_numpy(np.array([0, 2, 1], "uint8")), mg.tensor([0.0, 1.0, 0.0])
+    with pytest.raises(ValueError, match="reaches from 0.0 to 2.0"):
         F.binary_cross_entropy(x, t)
 
 

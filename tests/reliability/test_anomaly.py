@@ -56,7 +56,7 @@ class Plant:
         def planted(op, *arrays):
             out = forward(op, *arrays)
             caller = sys._getframe(1)
-            applied = caller.f_code is Op.__call__.__code__ and caller.f_locals["boxed"]
+            applied = caller.f_code is Op.__call__.__code__ and caller.f_locals["last"] is not None
             if applied and getattr(out, "dtype", np.dtype("?")).kind == "f" and self.hit is None:
                 if self.count == self.at:
                     self.note(op, caller)

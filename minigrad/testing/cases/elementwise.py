@@ -5,7 +5,6 @@ import numpy
 from minigrad import ops
 from minigrad.ops.elementwise import Abs, Add, Div, Exp, Log, Log1p, Mul, Neg, Pow, Sqrt, Sub
 from minigrad.ops.select import Clamp, Maximum, Minimum, Where
-from minigrad.ops.trigonometry import Cos, Sin
 from minigrad.testing.registry import case
 
 
@@ -89,8 +88,6 @@ case(Log, ops.log, positive, "log")
 case(Log1p, ops.log1p, positive, "log1p")
 case(Sqrt, ops.sqrt, positive, "sqrt")
 case(Abs, ops.abs, lambda s: (s.away(s.shape(), 0.0),), "abs")
-case(Sin, ops.sin, one, "sin")
-case(Cos, ops.cos, one, "cos")
 case(Mul, ops.square, one, "square", name="square")
 case(None, scalar_arithmetic, one, lambda torch, x: scalar_arithmetic(x))
 case(Maximum, ops.maximum, untied, "maximum")

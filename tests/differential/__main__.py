@@ -5,7 +5,7 @@ losses, optimisers, hooks, first and second derivatives, at all dtypes, of input
 strides. Both libraries run it; values, shapes, dtypes, gradients, errors and what changes in place are compared after
 each line. What differs on purpose is a row of `deliberate.py` (and of docs/from-pytorch.md); anything else is printed,
 grouped by cause, with the shortest program that shows it, and makes the exit status 1. `--show N` prints program N and
-its differences. A function is covered by one line of `functions.py`, a module or optimiser by one of `modules.py`.
+its differences. A function is covered by one line in `tables/`, a module or optimiser by one in `modules.py`.
 """
 
 import argparse

@@ -8,7 +8,7 @@ two arguments), `augmented` or `unary`. What minigrad does not have under a name
 the day on which it is there. What kinds of arguments there are is told in kinds.py.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -82,9 +82,11 @@ def listed(writer, texts, arguments, least=None):
     if arguments and arguments[0].name in ("input", "tensors") and not writer.chance(0.03):
         positional = max(positional, 1)
     for i, (text, argument) in enumerate(zip(texts, arguments)):
-        if text is None:
+        if text is None or argument.named and not writer.chance(0.03):
             positional = 0
-        elif i < positional or argument.positional:
+        if text is None:
+            continue
+        if i < positional or argument.positional:
             parts.append(text)
         else:
             name = ALIASES.get(argument.name, argument.name) if writer.chance(0.05) else argument.name
@@ -95,7 +97,9 @@ def listed(writer, texts, arguments, least=None):
 
 def parse(arguments):
     """The arguments of a table's line."""
-    return tuple(map(Argument.parse, arguments.split()))
+    front, _, named = arguments.partition("* ")
+    behind = [replace(Argument.parse(word), named=True) for word in named.split()]
+    return (*map(Argument.parse, front.split()), *behind)
 
 
 def each(names, places, arguments, unpacked=False):

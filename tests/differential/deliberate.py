@@ -69,6 +69,12 @@ def with_graph(text, operands):
     return "] =" not in line and not without_grad(text, operands) and any(map(wants, operands))
 
 
+def twice(text, operands):
+    """Whether one tensor of a line's is there twice, as itself or as a view."""
+    tensors = [x for x in operands if isinstance(x, torch.Tensor)]
+    return len({x.untyped_storage().data_ptr() for x in tensors}) < len(tensors)
+
+
 def with_roots(text, operands):
     """Whether the program takes roots, whose slope at 0 is infinite."""
     return re.search(r"sqrt|norm|std|\*\*|pow", text)
@@ -99,6 +105,8 @@ ROWS = (
         with_gradients),
     Row("views made under `no_grad` of what wants a gradient", "say that they want one (2.13)",
         "do not, as PyTorch's documentation has it", ("requires_grad",), "False, PyTorch True", "", without_grad),
+    Row("`x.requires_grad_()` after a view of x was made", "makes the view want a gradient, too (2.13)",
+        "leaves it", ("requires_grad",), "False, PyTorch True", "^requires_grad_$"),
     Row("a second `backward()`", "passes where no op had saved anything", "always needs `retain_graph=True`",
         ("an error here",), "already used and freed"),
     Row("`view` that cannot share memory", "raises", "copies, as `reshape` does",
@@ -120,8 +128,10 @@ ROWS = (
         ("an error here",), "read-only"),
     Row("NaN and infinities that meet padding, or weights of 0", "may be skipped", "give NaN, as 0 times inf does",
         ("values",), "nan", "conv|Conv|interpolate|Upsampl|adaptive"),
-    Row("the order of equal elements in `topk`", "is that of its algorithm", "the first ones first", ("values",),
-        r"\[1\] ", "topk"),
+    Row("the order of equal elements in `topk`, `kthvalue`", "is that of its algorithm", "the first ones first",
+        ("values",), r"\[1\] ", "topk|kthvalue"),
+    Row("`x.addmm_(x, y)` and its like, with x among the operands", "reads what it has written already",
+        "computes, then writes", ("values",), "", r"mm_|addmv_|scatter_|index_copy_", twice),
 )
 
 # Kinds of differences that are known and being repaired, (kind, calls): they do not fail the suite, but are findings of

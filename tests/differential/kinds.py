@@ -3,8 +3,8 @@
 `name:kind[shape]` is a tensor whose shape is described by tokens: `N` is a size that every N of the line shares, or the
 value of the argument N; `N?` an axis that may be missing; `*` any axes; `3` or `2*N` what it says; `=x` the shape of
 argument x, `~x` one that broadcasts with it. `a|b|c` is one of these texts, `{N}` in them a size. With `name?:` the
-argument may be left out, `_name:` goes by position only. Tensors, numbers and shapes have a file each; the functions
-there get a `Draw`, the call that is being written, and an `Argument`.
+argument may be left out, `_name:` goes by position only, those behind a `*` by name only. Tensors, numbers and shapes
+have a file each; the functions there get a `Draw`, the call that is being written, and an `Argument`.
 """
 
 import re
@@ -18,13 +18,14 @@ MISTAKES = 0.03  # the share of arguments that are out of range, of another dtyp
 
 @dataclass(frozen=True)
 class Argument:
-    """`name:kind[shape]`; with `name?:` it may be left out, `_name:` goes by position only."""
+    """`name:kind[shape]`; with `name?:` it may be left out, `_name:` goes by position only, `named` ones by name."""
 
     name: str
     kind: str
     shape: str | None = None
     optional: bool = False
     positional: bool = False
+    named: bool = False
 
     @classmethod
     def parse(cls, text):

@@ -1,4 +1,4 @@
-"""The tables of modules, losses, optimisers and schedulers: one line each, to be read as those of functions.py."""
+"""The tables of modules, losses, optimisers and schedulers: one line each, to be read as those in tables/."""
 
 from tests.differential.calls import parse
 

@@ -54,7 +54,9 @@ def write(writer):
     except Exception:
         part = value
     draw.given["part"] = part
-    what = KINDS["other"](draw, Argument("value", "other", "~part"))
+    draw.first = value
+    kind = writer.choice(("number", "same", "same", "mixed"))
+    what = KINDS[kind](draw, Argument("value", kind, "~part"))
     mode = "with torch.no_grad(): " if wants(value) and writer.chance(0.9) else ""
     writer.add(f"{mode}{x}[{index}] = {what}", None, "x[...] =", "writes")
 

@@ -25,7 +25,7 @@ def name_of(x):
 
 
 CLASSES = {"any": ANY, "float": FLOATS, "bool": ("bool",),
-           "discrete": INTEGERS + ("bool", "bool")}
+           "whole": INTEGERS, "discrete": INTEGERS + ("bool", "bool")}
 for _name, _dtypes in CLASSES.items():
     kind(_name)(lambda draw, argument, dtypes=_dtypes: a_tensor(draw, argument, dtypes))
 for _style in ("positive", "share"):
@@ -75,7 +75,7 @@ def table_index(draw, argument):
 @kind("along")
 def along(draw, argument):
     """An index for gather and its kin: as many axes as the input, values below its length along dim."""
-    writer, x, dim = draw.writer, draw.given.get("input"), draw.given.get("dim")
+    writer, x, dim = draw.writer, draw.given.get("input"), draw.given.get("dim", 0)
     if not isinstance(x, torch.Tensor) or not isinstance(dim, int):
         return writer.leaf((2,), "int64", "below 2")
     rank = max(x.dim(), 1)

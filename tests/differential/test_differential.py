@@ -90,7 +90,7 @@ def test_every_public_function_is_in_a_table():
         - {name for name, _ in SCHEDULERS},
     }
     missing = {where: sorted(names - known) for where, names in missing.items() if names - known}
-    assert not missing, f"add a line to tests/differential/functions.py or modules.py for each of {missing}"
+    assert not missing, f"add a line to tests/differential/tables/ or modules.py for each of {missing}"
 
 
 def test_the_page_shows_the_table_of_deliberate_differences():

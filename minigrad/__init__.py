@@ -1,6 +1,6 @@
 """minigrad: a define-by-run autograd engine on NumPy and CuPy. Use it as `import minigrad as torch`, and it will do.
 
-Read the source in this order: graph.py, tensor.py, ops/ (see its __init__), nn/, optim.py.
+Read the source in this order: graph.py, tensor.py, ops/ (see its __init__), nn/, optim/.
 """
 
 from minigrad.tensor import Tensor  # first: the name minigrad.tensor is to end as the function of create.py

@@ -1,7 +1,5 @@
 """The user's handle on an array: operators and methods, each one line onto an op. The names are PyTorch's."""
 
-import copy
-
 import numpy
 
 from minigrad import ops
@@ -9,6 +7,7 @@ from minigrad.autograd import array_of, backward, cotangent
 from minigrad.backend import as_array
 from minigrad.backend.device import device_of
 from minigrad.convert import Conversions
+from minigrad.copies import Copies
 from minigrad.graph import Handle, Leaf, Op, sweep
 from minigrad.hooks import Hooks
 from minigrad.inplace import InPlace
@@ -16,7 +15,7 @@ from minigrad.methods import Methods
 from minigrad.ops import elementwise as plain
 
 
-class Tensor(Conversions, InPlace, Hooks, Methods):
+class Tensor(Conversions, Copies, Hooks, InPlace, Methods):
     """An n-dimensional array that remembers how it was made.
 
     `array` is the NumPy or CuPy array itself, `grad` the gradient that `backward` left (None before), `node` its place
@@ -95,14 +94,6 @@ class Tensor(Conversions, InPlace, Hooks, Methods):
     def detach(self):
         """The same memory without the graph."""
         return Op.wrap(self.array)
-
-    def __deepcopy__(self, memo):
-        """A copy of its own memory; only leaves have one."""
-        if isinstance(self.node, Op):
-            raise RuntimeError(f"deepcopy: this tensor is the output of {self.node!r}; copy its detach()")
-        twin = object.__new__(type(self))
-        twin.array, twin.node, twin.grad = self.array.copy("K"), None, copy.deepcopy(self.grad, memo)
-        return twin.requires_grad_(self.node is not None)
 
     __add__, __sub__, __mul__, __truediv__, __pow__ = plain.add, plain.sub, plain.mul, plain.div, ops.pow
     __radd__, __rsub__, __rmul__ = map(ops.reflected, (plain.add, plain.sub, plain.mul))

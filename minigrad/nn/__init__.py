@@ -20,8 +20,9 @@ from minigrad.nn.activations import (
                                      Softplus,
                                      Tanh,
 )
+from minigrad.nn.containers import ModuleList, Sequential
 from minigrad.nn.conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
-from minigrad.nn.layers import Dropout, Embedding, Flatten, Identity, Linear, ModuleList, Sequential, Unflatten
+from minigrad.nn.layers import Dropout, Embedding, Flatten, Identity, Linear, Unflatten
 from minigrad.nn.module import Module, Parameter
 from minigrad.nn.norm import BatchNorm1d, BatchNorm2d, GroupNorm, InstanceNorm1d, InstanceNorm2d, LayerNorm
 from minigrad.nn.pool import (

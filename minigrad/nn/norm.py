@@ -2,7 +2,6 @@
 
 from minigrad import create
 from minigrad.nn import functional as F
-from minigrad.nn.activations import LeakyReLU, ReLU
 from minigrad.nn.module import Module, Parameter
 
 
@@ -31,6 +30,7 @@ class _BatchNorm(Module):
     """
 
     ranks = ()
+    _dispensable = ("num_batches_tracked",)
 
     def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True, device=None,
                  dtype=None, *, bias=True):
@@ -49,13 +49,15 @@ class _BatchNorm(Module):
         if x.dim() not in self.ranks or x.shape[1] != self.num_features:
             raise ValueError(f"{type(self).__name__}: the input has shape {x.shape}; it takes {self.num_features} "
                              f"channels on axis 1 of {' or '.join(map(str, self.ranks))} axes")
-        momentum = self.momentum
-        if self.training and self.track_running_stats:
+        momentum, mean, var = self.momentum, self.running_mean, self.running_var
+        if self.training and not self.track_running_stats:  # which may be switched at any time
+            mean = var = None
+        elif self.training and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
             if momentum is None:
                 momentum = 1.0 / self.num_batches_tracked.item()
-        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias,
-                            self.training or not self.track_running_stats, momentum, self.eps, activation)
+        return F.batch_norm(x, mean, var, self.weight, self.bias, self.training or mean is None and var is None,
+                            0.0 if momentum is None else momentum, self.eps, activation)
 
     def extra_repr(self):
         return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
@@ -65,14 +67,12 @@ class _BatchNorm(Module):
 class BatchNorm1d(_BatchNorm):
     """Batch normalisation of (N, C) or (N, C, L)."""
 
-    fuses = (ReLU, LeakyReLU)
     ranks = (2, 3)
 
 
 class BatchNorm2d(_BatchNorm):
     """Batch normalisation of (N, C, H, W)."""
 
-    fuses = (ReLU, LeakyReLU)
     ranks = (4,)
 
 
@@ -90,7 +90,8 @@ class _InstanceNorm(_BatchNorm):
         if x.dim() < self.ranks[-1]:
             return self.forward(x.unsqueeze(0))[0]
         return F.instance_norm(x, self.running_mean, self.running_var, self.weight, self.bias,
-                               self.training or not self.track_running_stats, self.momentum, self.eps)
+                               self.training or not self.track_running_stats or self.running_mean is None,
+                               0.0 if self.momentum is None else self.momentum, self.eps)
 
 
 class InstanceNorm1d(_InstanceNorm):

@@ -1,27 +1,57 @@
 """Spectral normalisation: a layer's weight divided by its largest singular value (Miyato et al. 2018).
 
-The layer keeps `weight_orig`, the parameter, and the vectors `weight_u` and `weight_v`, which a step of power iteration
-at every training forward pass turns towards the singular vectors. The names are those of torch.nn.utils.spectral_norm.
+The layer keeps the parameter, and the vectors u and v, which a step of power iteration at every training forward pass
+turns towards the singular vectors. Under `nn.utils` they are called `weight_orig`, `weight_u` and `weight_v`, under
+`nn.utils.parametrizations` as PyTorch calls them there; the latter also begins with 15 steps.
 """
 
 from minigrad import create, ops
 from minigrad.modes import no_grad
+from minigrad.nn.computed import Computed, hook_of, parameter_of
+from minigrad.nn.conv import ConvTranspose1d, ConvTranspose2d
 from minigrad.nn.functional import normalize
-from minigrad.nn.module import Parameter
 
 
-class _Spectral:
-    """Put in front of a layer's class: `forward` computes the weight first. A class, so that layers can be copied."""
+class SpectralNorm(Computed):
+    """weight / sigma, the weight being seen as a matrix with one row for each index of axis `dim`."""
 
-    def forward(self, *inputs):
-        name = self._spectral["name"]
-        try:
-            setattr(self, name, _weight(self, self.training))
-            return super().forward(*inputs)
-        finally:  # what stays readable carries no graph, which no layer could be copied with
-            setattr(self, name, getattr(self, name).detach())
+    v_first = True  # which of the two a step of the power iteration turns first
 
-    __call__ = forward  # a layer's class has a __call__ of its own, which is its forward
+    def __init__(self, name, places, iterations, eps, dim):
+        super().__init__(name, places)
+        self.iterations, self.eps, self.dim = iterations, eps, dim
+
+    def matrix(self, weight):
+        """The weight with one row for each index of axis `dim`."""
+        order = (self.dim, *(axis for axis in range(weight.dim()) if axis != self.dim))
+        return ops.permute(weight, *order).reshape(weight.shape[self.dim], -1)
+
+    def turn(self, matrix, u, v, times):
+        """Steps of the power iteration, in u and v."""
+        with no_grad():
+            matrix = matrix.detach()
+            for _ in range(times):
+                for first in (self.v_first, not self.v_first):
+                    x, y, a = (u, v, matrix.T) if first else (v, u, matrix)
+                    y.copy_(normalize(a @ x, dim=0, eps=self.eps))
+
+    def value(self, module):
+        """The normalised weight; in training, u and v go a step further first. No gradient flows through them."""
+        weight, u, v = (self.part(module, part) for part in ("orig", "u", "v"))
+        matrix = self.matrix(weight)
+        if module.training:
+            self.turn(matrix, u, v, self.iterations)
+        u, v = u.clone(), v.clone()  # a later training step changes the buffers in place
+        return weight / (u * (matrix @ v)).sum()
+
+    def first(self, module):
+        return self.part(module, "orig").detach()
+
+
+class ParametrizedSpectralNorm(SpectralNorm):
+    """The same as PyTorch has it under `parametrizations`: u is turned first."""
+
+    v_first = False
 
 
 def spectral_norm(module, name="weight", n_power_iterations=1, eps=1e-12, dim=None):
@@ -35,59 +65,46 @@ def spectral_norm(module, name="weight", n_power_iterations=1, eps=1e-12, dim=No
     >>> [key for key in layer.state_dict()]
     ['bias', 'weight_orig', 'weight_u', 'weight_v']
     """
-    if n_power_iterations < 1:
-        raise ValueError(f"spectral_norm: n_power_iterations is {n_power_iterations}; use 1 or more")
-    weight = getattr(module, name, None)
-    if not isinstance(weight, Parameter):
-        raise ValueError(f"spectral_norm: {type(module).__name__} has no parameter {name!r}; name one of "
-                         f"{[key for key, _ in module.named_parameters(recurse=False)]}")
+    places = {part: f"{name}_{part}" for part in ("orig", "u", "v")}
+    return _attached(SpectralNorm, module, name, places, n_power_iterations, eps, dim, 0)
+
+
+def parametrized(module, name="weight", n_power_iterations=1, eps=1e-12, dim=None):
+    """`nn.utils.parametrizations.spectral_norm`: the same as `nn.utils.spectral_norm` under its newer names.
+
+    >>> import minigrad as torch
+    >>> layer = torch.nn.utils.parametrizations.spectral_norm(torch.nn.Linear(3, 2, bias=False))
+    >>> [key for key in layer.state_dict()]
+    ['parametrizations.weight.original', 'parametrizations.weight.0._u', 'parametrizations.weight.0._v']
+    """
+    path = f"parametrizations.{name}"
+    places = {"orig": f"{path}.original", "u": f"{path}.0._u", "v": f"{path}.0._v"}
+    return _attached(ParametrizedSpectralNorm, module, name, places, n_power_iterations, eps, dim, 15)
+
+
+def _attached(kind, module, name, places, iterations, eps, dim, at_first):
+    if iterations < 1:
+        raise ValueError(f"spectral_norm: n_power_iterations is {iterations}; use 1 or more")
+    weight = parameter_of("spectral_norm", module, name)
+    if weight.dim() < 2:
+        raise ValueError(f"spectral_norm: {name!r} has shape {weight.shape}, no matrix; name another parameter")
     if dim is None:
-        dim = 1 if type(module).__name__.startswith("ConvTranspose") else 0
-    module._spectral = {"name": name, "iterations": n_power_iterations, "eps": eps, "dim": dim}
-    delattr(module, name)
-    module.register_parameter(f"{name}_orig", weight)
+        dim = 1 if isinstance(module, (ConvTranspose1d, ConvTranspose2d)) else 0
+    norm = kind(name, places, iterations, eps, dim)
     with no_grad():
-        for part, size in zip("uv", _matrix(module, weight).shape):
-            draw = create.randn(size, dtype=weight.dtype, device=weight.device)
-            module.register_buffer(f"{name}_{part}", normalize(draw, dim=0, eps=eps))
-    setattr(module, name, weight.detach())
-    module.__class__ = type(type(module).__name__, (_Spectral, type(module)), {})
-    return module
+        matrix = norm.matrix(weight)
+        u, v = (normalize(create.randn(size, dtype=weight.dtype, device=weight.device), dim=0, eps=eps)
+                for size in matrix.shape)
+    norm.turn(matrix, u, v, at_first)
+    return norm.attach(module, orig=weight, u=u, v=v)
 
 
 def remove_spectral_norm(module, name="weight"):
     """Make the normalised weight the parameter again; returns the layer."""
-    if not isinstance(module, _Spectral) or module._spectral["name"] != name:
-        raise ValueError(f"remove_spectral_norm: {type(module).__name__} has no spectral norm of {name!r}")
-    with no_grad():
-        weight = _weight(module, False)
-    module.__class__ = type(module).__mro__[2]
-    module._buffers = tuple(key for key in module._buffers if key not in (f"{name}_u", f"{name}_v"))
-    for key in (name, f"{name}_orig", f"{name}_u", f"{name}_v", "_spectral"):
-        delattr(module, key)
-    module.register_parameter(name, Parameter(weight))
-    return module
-
-
-def _matrix(module, weight):
-    dim = module._spectral["dim"]
-    order = (dim, *(axis for axis in range(weight.dim()) if axis != dim))
-    return ops.permute(weight, *order).reshape(weight.shape[dim], -1)
-
-
-def _weight(module, iterate):
-    """The normalised weight; with `iterate`, u and v go a step further first. No gradient flows through them."""
-    name, eps = module._spectral["name"], module._spectral["eps"]
-    weight, u, v = (getattr(module, f"{name}_{part}") for part in ("orig", "u", "v"))
-    matrix = _matrix(module, weight)
-    if iterate:
+    norm = hook_of("remove_spectral_norm", "spectral norm", module, name, SpectralNorm)
+    training, module.training = module.training, False
+    try:
         with no_grad():
-            new_u, new_v, fixed = u, v, matrix.detach()
-            for _ in range(module._spectral["iterations"]):
-                new_v = normalize(fixed.T @ new_u, dim=0, eps=eps)
-                new_u = normalize(fixed @ new_v, dim=0, eps=eps)
-            u.copy_(new_u), v.copy_(new_v)
-            u, v = new_u, new_v
-    else:
-        u, v = u.clone(), v.clone()  # a later training step changes the buffers in place
-    return weight / (u * (matrix @ v)).sum()
+            return norm.remove(module, norm.value(module))
+    finally:
+        module.training = training

@@ -94,6 +94,7 @@ optimiser("RMSprop", "lr?:0.1|0.01 alpha?:0.9|0.5 eps?:1e-8|1e-2 weight_decay?:0
 optimiser("Adagrad", "lr?:0.1|0.01 lr_decay?:0|0.1 weight_decay?:0|0.1 initial_accumulator_value?:0|0.1 eps?:1e-10")
 optimiser("Adadelta", "lr?:1.0|0.1 rho?:0.9|0.5 eps?:1e-6|1e-2 weight_decay?:0|0.1")
 optimiser("Adamax", "lr?:0.1 weight_decay?:0|0.1")
+optimiser("RAdam", "lr?:0.1|0.01 betas?:(0.9,0.99) weight_decay?:0|0.1")
 
 scheduler("StepLR", "step_size:1|2|3 gamma?:0.5|0.1")
 scheduler("MultiStepLR", "milestones:[1,3]|[2]|[2,2,3]|(1,2) gamma?:0.5|0.1")

@@ -170,7 +170,14 @@ OPTIMISERS = [
     ("RMSprop", {}), ("RMSprop", {"momentum": 0.9, "alpha": 0.9}), ("RMSprop", {"centered": True}),
     ("RMSprop", {"centered": True, "momentum": 0.5, "weight_decay": 0.1, "eps": 1e-3}),
     ("Adam", {}), ("Adam", {"betas": (0.5, 0.999), "lr": 2e-4}), ("Adam", {"weight_decay": 0.1, "eps": 1e-3}),
-    ("AdamW", {}), ("AdamW", {"weight_decay": 0.3, "lr": 0.05, "betas": (0.0, 0.9)})]
+    ("AdamW", {}), ("AdamW", {"weight_decay": 0.3, "lr": 0.05, "betas": (0.0, 0.9)}),
+    ("Adam", {"amsgrad": True, "betas": (0.5, 0.6), "maximize": True}), ("AdamW", {"amsgrad": True}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "maximize": True, "weight_decay": 0.1}), ("RMSprop", {"maximize": True}),
+    ("RAdam", {}), ("RAdam", {"betas": (0.6, 0.8), "lr": 0.05, "weight_decay": 0.1}),
+    ("RAdam", {"weight_decay": 0.1, "decoupled_weight_decay": True, "maximize": True}),
+    ("Adamax", {}), ("Adamax", {"betas": (0.5, 0.9), "eps": 1e-3, "weight_decay": 0.1}),
+    ("Adagrad", {}), ("Adagrad", {"lr": 0.3, "lr_decay": 0.1, "weight_decay": 0.1, "initial_accumulator_value": 0.5}),
+    ("Adadelta", {}), ("Adadelta", {"rho": 0.5, "eps": 1e-3, "weight_decay": 0.1, "lr": 0.5})]
 
 
 def parameters(seed=0):
@@ -201,7 +208,7 @@ def steps(mine, theirs, optimiser, other, count, seed, skip=True):
 def test_an_optimiser_takes_pytorchs_steps(name, options, skip):
     mine, theirs = parameters()
     steps(
-        mine, theirs, getattr(optim, name)(mine, **options), getattr(torch.optim, name)(theirs, **options), 12, 1, skip
+        mine, theirs, getattr(optim, name)(mine, **options), getattr(torch.optim, name)(theirs, **options), 20, 1, skip
     )
 
 
@@ -230,7 +237,10 @@ def to_torch(state, template):
     return {"state": entries, "param_groups": groups}
 
 
-@pytest.mark.parametrize("name", ["SGD", "RMSprop", "Adam", "AdamW"])
+KINDS = list(dict.fromkeys(name for name, _ in OPTIMISERS))
+
+
+@pytest.mark.parametrize("name", KINDS)
 def test_parameter_groups_have_their_own_options_and_take_a_new_learning_rate(name):
     mine, theirs = parameters()
     made = []
@@ -246,12 +256,13 @@ def test_parameter_groups_have_their_own_options_and_take_a_new_learning_rate(na
     steps(mine, theirs, *made, 4, 6)
 
 
-@pytest.mark.parametrize("name", ["SGD", "RMSprop", "Adam", "AdamW"])
+@pytest.mark.parametrize("name", KINDS)
 def test_an_optimiser_has_pytorchs_arguments_in_order_with_its_defaults(name):
     mine = {k: p.default for k, p in inspect.signature(getattr(optim, name)).parameters.items()}
     theirs = {k: p.default for k, p in inspect.signature(getattr(torch.optim, name)).parameters.items()}
-    assert mine == {k: theirs[k] for k in mine}
-    assert list(mine) == list(theirs)[:len(mine)] or name == "SGD"
+    if name == "Adam":
+        del theirs["decoupled_weight_decay"]  # that is AdamW
+    assert mine == theirs and list(mine) == list(theirs)
 
 
 def test_training_a_network_follows_pytorch_for_twenty_steps():

@@ -36,7 +36,7 @@ wrong("clone-shares", "clone shares the memory of its source", convert.Clone, la
 wrong(
     "zero-grad-forgets",
     "zero_grad leaves the gradients",
-    optim,
+    optim.optimizer,
     lambda p, set_to_none=True: None,
     "forget_grad",
     "zero_grad",

@@ -7,12 +7,13 @@ import numpy
 
 from minigrad import create, nn, random
 from minigrad.modes import no_grad
-from minigrad.nn import init, spectral
+from minigrad.nn import init
 from minigrad.nn import module as modules
+from minigrad.nn.spectral import SpectralNorm, spectral_norm
 from minigrad.testing.faults.fault import check, expect, wrong
 
 Module = modules.Module
-_load, _sequential, _weight = Module.load_state_dict, nn.Sequential.forward, spectral._weight
+_load, _value = Module.load_state_dict, SpectralNorm.value
 
 
 def _eval_here(self, mode=True):
@@ -67,18 +68,19 @@ wrong("kaiming-mode", "kaiming_normal_ passes over its mode", init,
       (lambda make: lambda tensor, a=0, mode="fan_in", nonlinearity="leaky_relu":
           make(tensor, a, "fan_in", nonlinearity))(init.kaiming_normal_), "kaiming_normal_", "beginnings")
 
-wrong("spectral-frozen", "the power iteration never goes a step further", spectral,
-      lambda module, iterate: _weight(module, False), "_weight", "spectral norm")
-wrong("spectral-always", "the power iteration goes on in eval mode", spectral,
-      lambda module, iterate: _weight(module, True), "_weight", "spectral norm")
-wrong("spectral-constant", "the spectral norm is a constant to the gradient", spectral,
-      lambda module, iterate: module.weight_orig * (_weight(module, iterate).detach() / module.weight_orig.detach()),
-      "_weight", "spectral norm")
-wrong("spectral-frobenius", "the weight is divided by its Frobenius norm", spectral,
-      lambda module, iterate: (_weight(module, iterate), module.weight_orig / module.weight_orig.norm())[1], "_weight",
+wrong("spectral-frozen", "the power iteration never goes a step further", SpectralNorm,
+      lambda self, matrix, u, v, times: None, "turn", "spectral norm")
+wrong("spectral-always", "the power iteration goes on in eval mode", SpectralNorm,
+      lambda self, module: (self.turn(self.matrix(self.part(module, "orig")), self.part(module, "u"),
+                                      self.part(module, "v"), 1), _value(self, module))[1], "value", "spectral norm")
+wrong("spectral-constant", "the spectral norm is a constant to the gradient", SpectralNorm,
+      lambda self, module: module.weight_orig * (_value(self, module).detach() / module.weight_orig.detach()),
+      "value", "spectral norm")
+wrong("spectral-frobenius", "the weight is divided by its Frobenius norm", SpectralNorm,
+      lambda self, module: (_value(self, module), module.weight_orig / module.weight_orig.norm())[1], "value",
       "spectral norm")
-wrong("spectral-rows", "the rows of a transposed convolution's matrix are its inputs", spectral,
-      lambda module, weight: weight.reshape(weight.shape[0], -1), "_matrix", "spectral norm")
+wrong("spectral-rows", "the rows of a transposed convolution's matrix are its inputs", SpectralNorm,
+      lambda self, weight: weight.reshape(weight.shape[0], -1), "matrix", "spectral norm")
 
 
 class Net(nn.Module):
@@ -165,7 +167,7 @@ def check_spectral_norm():
     """The weight is divided by its largest singular value, in whose gradient the weight has its part; eval rests."""
     for layer, x, order in ((_drawn(nn.Linear(3, 2)), create.ones(1, 3), (0, 1)),
                             (_drawn(nn.ConvTranspose2d(3, 2, 2)), create.ones(1, 3, 2, 2), (1, 0, 2, 3))):
-        layer = spectral.spectral_norm(layer)
+        layer = spectral_norm(layer)
         x, weight = x.double(), layer.weight_orig.detach().numpy().transpose(order)
         matrix = weight.reshape(len(weight), -1)
         u, s, v = numpy.linalg.svd(matrix)
@@ -184,7 +186,7 @@ def check_spectral_norm():
                 layer.weight_orig.shape))
         layer(x)
         expect(layer.weight_u, before, "u after a pass in eval mode")
-    layer = spectral.spectral_norm(_drawn(nn.Linear(3, 2)))
+    layer = spectral_norm(_drawn(nn.Linear(3, 2)))
     for _ in range(200):
         layer(create.ones(1, 3).double())
     layer.eval()(create.tensor(numpy.eye(3))).sum().backward()

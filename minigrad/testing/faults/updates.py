@@ -68,7 +68,7 @@ wrong("betas-swapped", "Adam uses each of its decays in the other's place", opti
 wrong("adam-rate", "Adam's rate is not corrected for the first mean", optim.Adam,
       (lambda numbers: lambda self, group, step: (*numbers(self, group, step)[:7], group["lr"]))(optim.Adam.numbers),
       "numbers", "optimisers")
-wrong("zeros-not-kept", "zero_grad(set_to_none=False) forgets the gradients", optim,
+wrong("zeros-not-kept", "zero_grad(set_to_none=False) forgets the gradients", optim.optimizer,
       lambda p, set_to_none=True: setattr(p, "grad", None), "forget_grad", "groups")
 wrong("clip-each", "clip_grad_norm_ clips each gradient by itself", utils, _clip_each, "clip_grad_norm_", "clipping")
 wrong("clip-below", "clip_grad_value_ lets large negative gradients pass", utils,

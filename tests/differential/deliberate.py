@@ -126,6 +126,8 @@ ROWS = (
         ("no error here",), "is not differentiable with respect to argument"),
     Row("expanded tensors", "can be written where no element is written twice", "cannot be written",
         ("an error here",), "read-only"),
+    Row("the gradient of `scatter` where an index is there twice", "goes to all that were written there",
+        "goes to the one that stayed", ("values",), "", "grad|backward|derivative", lambda text, _: "scatter(" in text),
     Row("NaN and infinities that meet padding, or weights of 0", "may be skipped", "give NaN, as 0 times inf does",
         ("values",), "nan", "conv|Conv|interpolate|Upsampl|adaptive"),
     Row("the order of equal elements in `topk`, `kthvalue`", "is that of its algorithm", "the first ones first",

@@ -71,7 +71,11 @@ class Program:
         """All differences, line by line; what is built on a line that differs is left out."""
         mine, theirs, found = namespace(minigrad), namespace(torch), []
         for position, line in enumerate(self.lines):
-            kind, detail = self.compared(position, line, mine, theirs)
+            warned = []
+            a, b = run(line, mine, warned), run(line, theirs)
+            if line.changes == "writes" and isinstance(a, Failure) and isinstance(b, Failure):
+                break  # half written, maybe, and each in its own way
+            kind, detail = self.compared(position, a, b, warned, mine, theirs)
             if kind is None:
                 continue
             one = Difference(line, kind, detail)
@@ -82,10 +86,9 @@ class Program:
                 mine.pop(name, None), theirs.pop(name, None)
         return found
 
-    def compared(self, position, line, mine, theirs):
-        """(kind, detail) of the difference after one line, or (None, None)."""
-        warned = []
-        a, b = run(line, mine, warned), run(line, theirs)
+    def compared(self, position, a, b, warned, mine, theirs):
+        """(kind, detail) of the difference after a line that gave a here and b in PyTorch, or (None, None)."""
+        line = self.lines[position]
         if warned and not isinstance(a, Failure):
             return "a warning here", warned[0]
         found = compare.difference(a, b, wanting=line.what != "autograd.grad")  # `second` and others will use them
@@ -182,7 +185,9 @@ def leaves_of(value):
         return [x for part in value for x in leaves_of(part)]
     if isinstance(value, dict):
         return leaves_of(list(value.values()))
-    return [np.asarray(value, "float64")] if isinstance(value, (bool, int, float)) else []
+    if isinstance(value, (bool, int, float)):  # a float may have been a float32
+        return [np.asarray(value, "float32" if isinstance(value, float) else "float64")]
+    return []
 
 
 def perturbed(lines, seed, everywhere):

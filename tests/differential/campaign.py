@@ -2,6 +2,7 @@
 
 import collections
 import concurrent.futures
+import multiprocessing
 import time
 from concurrent.futures.process import BrokenProcessPool
 
@@ -29,7 +30,7 @@ class Findings:
     """What programs found; the first `shrunk` of each cause are made shorter."""
 
     def __init__(self, shrunk=SHRUNK):
-        self.programs, self.lines, self.shrunk = 0, 0, shrunk
+        self.programs, self.lines, self.shrunk, self.crashed = 0, 0, shrunk, []
         self.causes, self.explained = collections.defaultdict(Cause), collections.Counter()
 
     def examine(self, program):
@@ -59,19 +60,31 @@ class Findings:
             head = f"{cause.count} x {group[0]}: {calls[:200]} (program {cause.program.number})"
             text.append(f"{head}\n  {cause.detail}\n{lines}")
         text += [f"{count:6} explained: {title}" for title, count in self.explained.most_common()]
+        text += [f"left out, because a process died at one of them: programs {self.crashed}"] * bool(self.crashed)
         others = sum(cause.count for cause in self.causes.values())
         text.append(f"{self.programs:,} programs, {self.lines:,} lines: {self.explained.total():,} differences on "
                     f"purpose, {others:,} others, of {len(self.causes)} causes")
         return "\n".join(text)
 
 
+_places = None  # in a process: for each process the number of the program that it is at
+
+
+def _begin(places, next_place):
+    global _places
+    with next_place.get_lock():
+        _places, next_place.value = (places, next_place.value), next_place.value + 1
+    torch.set_num_threads(1)
+
+
 def examined(numbers):
     """The findings of the programs of some numbers."""
     from tests.differential.program import Program
 
-    torch.set_num_threads(1)
     findings = Findings()
     for number in numbers:
+        if _places:
+            _places[0][_places[1]] = number
         try:
             findings.examine(Program.written(number))
         except Exception as error:
@@ -80,17 +93,24 @@ def examined(numbers):
 
 
 def campaign(numbers, processes=1, say=print):
-    """The findings of the programs of a range of numbers, by several processes."""
+    """The findings of the programs of a range of numbers, by several processes.
+
+    Where a process dies (PyTorch has crashed), the others' work goes on without the program that it was at.
+    """
     start, findings = time.monotonic(), Findings()
-    chunks = [numbers[i:i + CHUNK] for i in range(0, len(numbers), CHUNK)]
-    with concurrent.futures.ProcessPoolExecutor(processes) as pool:
-        running = {pool.submit(examined, chunk): chunk for chunk in chunks}
-        for done in concurrent.futures.as_completed(running):
+    left = [list(numbers[i:i + CHUNK]) for i in range(0, len(numbers), CHUNK)]
+    while left:
+        places, alone = multiprocessing.Array("q", [-1] * processes), multiprocessing.Value("q", 0)
+        with concurrent.futures.ProcessPoolExecutor(processes, initializer=_begin, initargs=(places, alone)) as pool:
+            running = {pool.submit(examined, chunk): chunk for chunk in left}
             try:
-                findings.merge(done.result())
+                for done in concurrent.futures.as_completed(running):
+                    findings.merge(done.result())
+                    left.remove(running[done])
+                    if findings.programs % (25 * CHUNK) == 0:
+                        say(f"{findings.programs:,} programs, {time.monotonic() - start:.0f} s, "
+                            f"{len(findings.causes)} causes")
             except BrokenProcessPool:
-                raise RuntimeError(f"a process died at one of the programs from {running[done]} on; run these one by "
-                                   "one with --first and --programs") from None
-            if findings.programs % (25 * CHUNK) == 0:
-                say(f"{findings.programs:,} programs, {time.monotonic() - start:.0f} s, {len(findings.causes)} causes")
+                findings.crashed += [number for number in places if number >= 0]
+                left = [[number for number in chunk if number not in findings.crashed] for chunk in left]
     return findings

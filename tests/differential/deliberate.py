@@ -71,7 +71,7 @@ def with_graph(text, operands):
 
 def twice(text, operands):
     """Whether one tensor of a line's is there twice, as itself or as a view."""
-    tensors = [x for x in operands if isinstance(x, torch.Tensor)]
+    tensors = [x for x in operands if isinstance(x, torch.Tensor) and not x._is_zerotensor()]
     return len({x.untyped_storage().data_ptr() for x in tensors}) < len(tensors)
 
 

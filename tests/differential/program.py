@@ -201,7 +201,7 @@ def perturbed(lines, seed, everywhere):
     for line in lines:
         value = run(line, names)
         if isinstance(value, torch.Tensor) and value.is_floating_point() and line.what != "leaf":
-            factor = torch.from_numpy(noise(value.numpy(force=True), rng, everywhere))
+            factor = torch.from_numpy(noise(compare.array(value), rng, everywhere))
             if not written:
                 names[line.target] = value * factor
             elif compare.wants(value):

@@ -213,7 +213,8 @@ def _sweep(roots, cotangents, targets, retain_graph, create_graph):
             raise RuntimeError(f"{type(node).__name__}.backward returned {len(results)} gradients for "
                                f"{len(parents)} inputs; return one an input, None where there is none")
         if not retain_graph:
-            _free(node)
+            node.__dict__.clear()
+            node.parents, node.needs, node.kept = None, None, ()
         for parent, result in zip(parents, results):
             if parent is None or result is None:
                 continue

@@ -129,6 +129,8 @@ def number(value, dtype):
 def outer(x, y):
     """Each element of the vector x times the vector y: (len(x), len(y))."""
     size = x.size * y.size
+    if size < threads.EARLY:
+        return x.reshape(-1, 1).dot(y.reshape(1, -1))
     if size >= LEAST and x.dtype == y.dtype:
         out = numpy.empty((x.size, y.size), x.dtype)
         compute = loop(compiled.outer, out)

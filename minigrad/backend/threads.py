@@ -26,6 +26,7 @@ ROWS = 256  # of a matrix product: fewer, and packing the other factor takes mor
 CACHED = 1 << 19  # values, two megabytes of float32: about what a block may take up of the core's caches
 LEAST = 1 << 14  # values: fewer are not worth flattening for a loop, nor a quarter of a second for loading numba
 SMALL = 1 << 20  # operations below which handing work to another thread costs more than it saves
+EARLY, LATER = 1 << 13, 1 << 18  # multiply-adds from which OpenBLAS splits a product with a vector, and of two matrices
 LONG = 1 << 24  # the same for the multiply-adds of a matrix product
 LATE = 500e-6  # seconds that others may take longer than this thread, before that counts as being kept waiting
 REST = 0.05, 2.0  # seconds for which one thread then works alone, the first time and at most
@@ -247,8 +248,7 @@ def dot(x, y):
     """
     columns = y.shape[1] if y.ndim == 2 else 1
     work = x.size * columns
-    # Below these sizes OpenBLAS does not use threads. Its products of a matrix and a vector do so early.
-    if work < (1 << 13 if x.ndim == 1 or y.ndim == 1 else 1 << 18) or _threads.blas is None:
+    if work < EARLY or work < LATER and x.ndim == 2 == y.ndim or _threads.blas is None:
         return x.dot(y)
     kind = x.dtype if x.dtype == y.dtype else None
     if work < LONG or _threads.count == 1 or kind is None or kind.char not in "fd" or x.ndim == y.ndim == 1:

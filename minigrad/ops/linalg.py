@@ -9,7 +9,7 @@ from minigrad.ops.checks import whole
 from minigrad.ops.half import add_up
 from minigrad.ops.shape import axes_of, axis_of, broadcast_to, cat, permute
 
-SHORT = 1 << 13  # values of the one times those of the other: below, a product needs no looking after
+SHORT = 1 << 13  # values of the one times those of the other: below, NumPy's own product is as good as the backend's
 
 
 class Matmul(Op):

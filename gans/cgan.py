@@ -19,11 +19,11 @@ from math import log
 import numpy as np
 
 import minigrad as mg
-from gans.commandline import parser, positive
-from gans.judge import NAMES, cached_judge, verdict
+from gans.machinery.commandline import parser, positive
+from gans.machinery.judge import NAMES, cached_judge, verdict
+from gans.machinery.pictures import grid, write_atomically
+from gans.machinery.run import Run, check_lines, main, parse, report_paths, say
 from gans.mnist import load, real_batch
-from gans.pictures import grid, write_atomically
-from gans.run import Run, check_lines, main, parse, report_paths, say
 from minigrad import nn, optim
 
 SEED, CLASSES = 100, 10

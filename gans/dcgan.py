@@ -29,11 +29,11 @@ from math import log
 import numpy as np
 
 import minigrad as mg
-from gans.commandline import decay, non_negative, parser, positive
-from gans.imagesets import open_digits, open_faces, open_own
-from gans.judge import NAMES, cached_judge, distance_to_real, progress, verdict
-from gans.pictures import grid, write_atomically
-from gans.run import Run, check_lines, main, parse, report_paths, say
+from gans.machinery.commandline import decay, non_negative, parser, positive
+from gans.machinery.imagesets import open_digits, open_faces, open_own
+from gans.machinery.judge import NAMES, cached_judge, distance_to_real, progress, verdict
+from gans.machinery.pictures import grid, write_atomically
+from gans.machinery.run import Run, check_lines, main, parse, report_paths, say
 from minigrad import nn, optim
 from minigrad.errors import MinigradError
 

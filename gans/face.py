@@ -19,12 +19,12 @@ from math import log, prod
 import numpy as np
 
 import minigrad as mg
-from gans.commandline import decay, non_negative, parser, positive
-from gans.imagesets import open_faces, open_own
-from gans.judge import distance_to_real, progress
-from gans.memory import Peak, size_of
-from gans.pictures import grid, write_atomically
-from gans.run import Run, check_lines, main, parse, report_paths, say
+from gans.machinery.commandline import decay, non_negative, parser, positive
+from gans.machinery.imagesets import open_faces, open_own
+from gans.machinery.judge import distance_to_real, progress
+from gans.machinery.memory import Peak, size_of
+from gans.machinery.pictures import grid, write_atomically
+from gans.machinery.run import Run, check_lines, main, parse, report_paths, say
 from minigrad import nn, optim
 
 SEED, HIDDEN = 100, 300  # numbers that a face is made from, and those between them and the pixels

@@ -21,10 +21,10 @@ from math import log
 import numpy as np
 
 import minigrad as mg
-from gans.commandline import parser, positive
-from gans.judge import cached_judge, verdict
-from gans.pictures import grid, write_atomically
-from gans.run import Run, check_lines, main, parse, report_paths, say
+from gans.machinery.commandline import parser, positive
+from gans.machinery.judge import cached_judge, verdict
+from gans.machinery.pictures import grid, write_atomically
+from gans.machinery.run import Run, check_lines, main, parse, report_paths, say
 from minigrad import nn, optim
 from minigrad.data.download import load_digits
 

@@ -15,9 +15,9 @@ import sys
 import numpy as np
 
 import minigrad as mg
-from gans.commandline import parser, positive
-from gans.pictures import running_mean
-from gans.run import Run, check_lines, main, parse, report_paths, say
+from gans.machinery.commandline import parser, positive
+from gans.machinery.pictures import running_mean
+from gans.machinery.run import Run, check_lines, main, parse, report_paths, say
 from minigrad import nn, optim
 from minigrad.random import stream
 

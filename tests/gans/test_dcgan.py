@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minigrad as mg
-from gans import dcgan, imagesets, judge, replay, run
+from gans import dcgan
+from gans.machinery import imagesets, judge, replay, run
 from minigrad import checkpoint, nn
 from minigrad.data.digits import synthetic_digits
 from minigrad.data.hdf5 import create_layout, read_layout

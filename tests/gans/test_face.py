@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 import minigrad as mg
-from gans import face, imagesets, replay, run
-from gans.memory import MIB, Peak, size_of
+from gans import face
+from gans.machinery import imagesets, replay, run
+from gans.machinery.memory import MIB, Peak, size_of
 from minigrad import checkpoint, cuda, nn, optim
 
 

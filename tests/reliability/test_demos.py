@@ -19,17 +19,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gans import replay
 from gans.__main__ import DEMOS
+from gans.machinery import replay
 from minigrad import checkpoint
 
-HOME = str(Path(replay.__file__).parents[1])
+HOME = str(Path(replay.__file__).parents[2])
 DRIVER = textwrap.dedent("""
     # A demo, on few random images instead of digits, or few drawn faces, that tells through a mapped file its step, and
     # whether it saves.
     import importlib, mmap, os, sys
     import numpy as np
-    from gans import imagesets, judge, mnist, run
+    from gans import mnist
+    from gans.machinery import imagesets, judge, run
 
     note, name, *options = sys.argv[1:]
     images = np.random.default_rng(0).integers(0, 256, (640, 28, 28), np.uint8)
@@ -99,11 +100,11 @@ EVERY = [(name, options) for name in DEMOS for options in OPTIONS.get(name, [[]]
 def test_a_demo_trains_to_the_same_bits_every_time(tmp_path, monkeypatch, name, options):
     images = np.random.default_rng(0).integers(0, 256, (640, 28, 28), np.uint8)
     module, digits = importlib.import_module(f"gans.{name}"), (images, np.arange(640) % 10, "640 random images")
-    for where in ("gans.mnist", "gans.imagesets"):
+    for where in ("gans.mnist", "gans.machinery.imagesets"):
         monkeypatch.setattr(f"{where}.load_digits", lambda *_, **__: digits)
-    monkeypatch.setattr("gans.imagesets.DRAWN", {"train": (0, 64), "test": (1, 20)})
+    monkeypatch.setattr("gans.machinery.imagesets.DRAWN", {"train": (0, 64), "test": (1, 20)})
     monkeypatch.setattr(module, "cached_judge", lambda *_, **__: None, raising=False)
-    monkeypatch.setattr("gans.run.Run.finish", lambda *_: sys.exit(0))  # what comes after the training
+    monkeypatch.setattr("gans.machinery.run.Run.finish", lambda *_: sys.exit(0))  # what comes after the training
     monkeypatch.setattr(os, "fsync", lambda _: None)  # most of the time of a run this short
     small = [] if name == "pattern1010" else ["--batch", "4"]
     for k in range(3):
@@ -217,7 +218,7 @@ HALVES = {"pattern1010": (1000, 2000), "dcgan": (3, 6)}  # steps of a run that i
 def go_on(name, *options):
     """The demo in this process, as small as in the driver."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gans.imagesets.DRAWN", {"train": (0, 64), "test": (1, 20)})
+        patch.setattr("gans.machinery.imagesets.DRAWN", {"train": (0, 64), "test": (1, 20)})
         importlib.import_module(f"gans.{name}").demo([*SMALL.get(name, []), *map(str, options)])
 
 

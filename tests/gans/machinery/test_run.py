@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gans import cgan, dcgan, face, mnist, pattern1010, run
-from gans.metrics import frechet_distance
+from gans import cgan, dcgan, face, mnist, pattern1010
+from gans.machinery import run
+from gans.machinery.metrics import frechet_distance
 from minigrad import checkpoint
 from minigrad.data.digits import synthetic_digits
 from minigrad.errors import CheckpointError, MinigradError
@@ -36,7 +37,7 @@ def there(tmp_path, monkeypatch):
 def few_digits(monkeypatch, tmp_path):
     """The MNIST demo on 640 drawn digits, with a judge that learns for one epoch."""
     monkeypatch.setenv("MINIGRAD_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("gans.judge.EPOCHS", 1)
+    monkeypatch.setattr("gans.machinery.judge.EPOCHS", 1)
     digits = {split: synthetic_digits(640, seed) for seed, split in enumerate(("train", "test"))}
     monkeypatch.setattr(mnist, "load_digits",
                         lambda name, split="train", log=print: (*digits[split], "640 drawn digits"))
@@ -87,7 +88,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_to_the_bit(there, few_digits,
 
 
 def test_ctrl_c_saves_at_the_end_of_the_step_and_exits_130(there):
-    home = Path(run.__file__).parents[1]
+    home = Path(run.__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": str(home)}
     command = [sys.executable, "-m", "gans.pattern1010", "--steps", "1000000", "--out", "r"]
     process = subprocess.Popen(command, cwd=there, env=environment, stdout=subprocess.PIPE, text=True)
@@ -130,7 +131,7 @@ def test_cgan_writes_samples_with_their_labels_and_says_how_many_are_right(there
 def test_cgan_learns_drawn_digits_of_the_class_that_was_asked_for(there, few_digits, monkeypatch, seed):
     digits = {split: synthetic_digits(2000, seed) for seed, split in enumerate(("train", "test"))}
     monkeypatch.setattr(mnist, "load_digits", lambda name, split="train", log=print: (*digits[split], "drawn digits"))
-    monkeypatch.setattr("gans.judge.EPOCHS", 8)  # few digits, so more often
+    monkeypatch.setattr("gans.machinery.judge.EPOCHS", 8)  # few digits, so more often
     monkeypatch.setattr(run.Run, "picture_due", lambda *_: False)
     options = ["--steps", "900", "--labels", "projection", "--samples", "2000", "--check"]
     assert cgan.demo([*options, "--seed", str(seed)]) == 0
@@ -144,14 +145,14 @@ def test_without_data_and_network_mnist_says_so_and_draws_its_own_digits(there, 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "nothing"))
     monkeypatch.setattr(download, "_download", lambda dataset, name, cache, tried: tried.append("no network"))
     monkeypatch.setattr(download, "synthetic_digits", lambda n, seed=0: synthetic_digits(n // 100, seed))
-    monkeypatch.setattr("gans.judge.EPOCHS", 1)
+    monkeypatch.setattr("gans.machinery.judge.EPOCHS", 1)
     mnist.demo(["--steps", "5"])
     out = capsys.readouterr().out
     assert "Using synthetic digits, because MNIST is not to be had" in out and "set MINIGRAD_DATA" in out
 
 
 def test_collapse_is_told_in_plain_words():
-    from gans.judge import Verdict
+    from gans.machinery.judge import Verdict
 
     collapsed = Verdict(0.95, np.array([0.9, 0.1] + [0.0] * 8), 0.5).words()
     assert "mode collapse: 90% of all samples are 0" in collapsed[-1] and "2, 3, 4, 5, 6, 7, 8, 9" in collapsed[-1]
@@ -222,14 +223,14 @@ def test_the_demos_are_listed_with_their_first_line(capsys):
 
     main()
     out = capsys.readouterr().out
-    folder = Path(run.__file__).parent
+    folder = Path(run.__file__).parents[1]
     for name in DEMOS:
         assert (folder / f"{name}.py").exists() and f"python -m gans.{name}" in out
     demos = {p.stem for p in folder.glob("*.py") if "def demo(" in p.read_text()}
     assert demos == set(DEMOS)
 
 
-@pytest.mark.parametrize("name", ["dcgan", "memory", "metrics", "pictures"])
+@pytest.mark.parametrize("name", ["dcgan", "machinery.memory", "machinery.metrics", "machinery.pictures"])
 def test_the_examples_in_docstrings_are_right(name):
     failed, tried = doctest.testmod(importlib.import_module(f"gans.{name}"), optionflags=doctest.NORMALIZE_WHITESPACE)
     assert tried and not failed

@@ -18,8 +18,8 @@ import numpy as np
 from tqdm import tqdm
 
 import minigrad as mg
-from gans import replay
-from gans.pictures import plot_losses, save_gif, save_png, write_atomically
+from gans.machinery import replay
+from gans.machinery.pictures import plot_losses, save_gif, save_png, write_atomically
 from minigrad import autograd, checkpoint
 from minigrad.backend.device import cuda_is_available
 from minigrad.errors import CheckpointError, MinigradError

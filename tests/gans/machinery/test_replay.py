@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from gans import judge, pattern1010, replay, run
+from gans import pattern1010
+from gans.machinery import judge, replay, run
 from minigrad import checkpoint
 from minigrad.errors import CheckpointError
 
@@ -109,13 +110,13 @@ def test_the_digest_is_of_the_arrays_alone(finished):
 
 def test_a_reader_that_goes_away_is_no_error(finished):
     command = f"{sys.executable} -m gans.pattern1010 --replay-step 1100 --resume r | head -1"
-    environment = {**os.environ, "PYTHONPATH": str(Path(run.__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(run.__file__).parents[2])}
     done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True)
     assert "replaying step 1100" in done.stdout and "error" not in done.stderr
 
 
 def test_training_the_judge_leaves_the_random_numbers_of_a_run_alone(monkeypatch):
-    monkeypatch.setattr("gans.judge.EPOCHS", 1)
+    monkeypatch.setattr("gans.machinery.judge.EPOCHS", 1)
     mg.manual_seed(7)
     before = mg.get_rng_state()
     judge.train_judge(np.zeros((256, 28, 28), np.uint8), np.arange(256) % 10)

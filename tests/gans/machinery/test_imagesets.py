@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gans import dcgan, face, imagesets, run
-from gans.imagesets import open_digits, open_faces, open_own
-from gans.judge import distance_to_real, floor, progress
+from gans import dcgan, face
+from gans.machinery import imagesets, run
+from gans.machinery.imagesets import open_digits, open_faces, open_own
+from gans.machinery.judge import distance_to_real, floor, progress
 from minigrad.data import images
 from minigrad.data.digits import synthetic_digits
 from minigrad.data.download import Unavailable

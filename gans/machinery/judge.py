@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import minigrad as mg
-from gans.metrics import frechet_distance, shares, sliced_wasserstein
+from gans.machinery.metrics import frechet_distance, shares, sliced_wasserstein
 from minigrad import nn, optim
 from minigrad.checkpoint import load_safetensors, save_safetensors
 from minigrad.data.download import cache_folder

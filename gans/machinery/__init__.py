@@ -1,0 +1,1 @@
+"""What the chapters share: the folder of a run, the command line, pictures, measures, what is learnt from."""

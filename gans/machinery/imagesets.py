@@ -17,7 +17,7 @@ from minigrad.data.download import Unavailable, cache_folder, load_digits
 from minigrad.data.faces import synthetic_faces
 from minigrad.data.files import alone
 from minigrad.data.hdf5 import ImageSet
-from minigrad.data.images import SUFFIXES, build
+from minigrad.data.images import build, is_image
 from minigrad.errors import DataError, MinigradError
 
 FACES = (  # where an archive may lie in a data folder, and the height and width of its images
@@ -189,7 +189,7 @@ def _decoded(source, log, **how):
                 log(f"{path} is damaged and is built again")
         log(f"decoding {source} (once; {path} is kept)")
         try:
-            build(path, source, overwrite=True, **how)
+            build(path, source, overwrite=True, strict=True, **how)
         except DataError:  # what is put right has another fingerprint: nobody would go on with this, or remove it
             path.with_name(f"{path.name}.partial").unlink(missing_ok=True)
             raise
@@ -200,5 +200,5 @@ def _fingerprint(source):
     """Tells one state of a file, or of a folder's images, from another: names, sizes and times."""
     files = [source]
     if source.is_dir():
-        files = sorted(file for file in source.rglob("*") if file.suffix.lower() in SUFFIXES)
+        files = sorted(file for file in source.rglob("*") if is_image(file.relative_to(source)))
     return [(str(file.resolve()), status.st_size, status.st_mtime_ns) for file in files for status in [file.stat()]]

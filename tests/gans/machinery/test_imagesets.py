@@ -388,7 +388,7 @@ SETS = {
     "neither name nor path": (lambda: "mnsit", "mnsit: there is no such folder, zip or HDF5 file, nor a data set of"),
     "an empty word": (lambda: "", "--data: there is no such folder, zip or HDF5 file"),
     "a file of another kind": (text, "notes.txt: is no zip file, or damaged"),
-    "an empty folder": (empty_folder, "pictures: holds no image (.jpg, .jpeg, .png, .bmp, .webp); give a folder"),
+    "an empty folder": (empty_folder, "pictures: holds no image (.jpg, .jpeg, .png, .bmp, .webp, .gif, .tif, .tiff); "),
 }
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gans.__main__ import DEMOS
+from gans.__main__ import CHAPTERS
 from gans.machinery import replay
 from minigrad import checkpoint
 
@@ -29,14 +29,13 @@ DRIVER = textwrap.dedent("""
     # whether it saves.
     import importlib, mmap, os, sys
     import numpy as np
-    from gans import mnist
-    from gans.machinery import imagesets, judge, run
+    from gans.machinery import commandline, imagesets, judge, run
 
     note, name, *options = sys.argv[1:]
     images = np.random.default_rng(0).integers(0, 256, (640, 28, 28), np.uint8)
     module = importlib.import_module(f"gans.{name}")
-    mnist.load_digits = lambda data, split="train", log=print: (images, np.arange(640) % 10, "640 random images")
-    imagesets.load_digits, imagesets.DRAWN = mnist.load_digits, {"train": (0, 64), "test": (1, 20)}
+    imagesets.load_digits = lambda data, split="train", log=print: (images, np.arange(640) % 10, "640 random images")
+    imagesets.DRAWN = {"train": (0, 64), "test": (1, 20)}
     judge.EPOCHS = 1
     if note != "-":
         with open(note, "r+b") as file:
@@ -58,7 +57,7 @@ DRIVER = textwrap.dedent("""
     if limit:
         import resource
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
-    run.main(lambda: module.demo(options))
+    commandline.main(lambda: module.demo(options))
 """)
 SMALL = {"dcgan": ["--data", "synthetic-faces", "--size", "16", "--width", "2", "--batch", "8"]}  # options
 KILLED = {"pattern1010": (["--steps", "3000"], 1000),  # options, save interval
@@ -93,17 +92,16 @@ OPTIONS = {"mnist": [["--recipe", "steady"], ["--recipe", "book"], ["--from-the-
            "face": [["--data", "synthetic-faces", "--size", "16"]],
            "dcgan": [["--data", "synthetic", "--width", "4"],
                      ["--data", "synthetic-faces", "--size", "16", "--width", "4"]]}
-EVERY = [(name, options) for name in DEMOS for options in OPTIONS.get(name, [[]])]
+EVERY = [(name, options) for name in CHAPTERS for options in OPTIONS.get(name, [[]])]
 
 
 @pytest.mark.parametrize("name, options", EVERY, ids=[" ".join([name, *options]) for name, options in EVERY])
 def test_a_demo_trains_to_the_same_bits_every_time(tmp_path, monkeypatch, name, options):
     images = np.random.default_rng(0).integers(0, 256, (640, 28, 28), np.uint8)
     module, digits = importlib.import_module(f"gans.{name}"), (images, np.arange(640) % 10, "640 random images")
-    for where in ("gans.mnist", "gans.machinery.imagesets"):
-        monkeypatch.setattr(f"{where}.load_digits", lambda *_, **__: digits)
+    monkeypatch.setattr("gans.machinery.imagesets.load_digits", lambda *_, **__: digits)
     monkeypatch.setattr("gans.machinery.imagesets.DRAWN", {"train": (0, 64), "test": (1, 20)})
-    monkeypatch.setattr(module, "cached_judge", lambda *_, **__: None, raising=False)
+    monkeypatch.setattr("gans.machinery.judge.cached_judge", lambda *_, **__: None)
     monkeypatch.setattr("gans.machinery.run.Run.finish", lambda *_: sys.exit(0))  # what comes after the training
     monkeypatch.setattr(os, "fsync", lambda _: None)  # most of the time of a run this short
     small = [] if name == "pattern1010" else ["--batch", "4"]

@@ -30,7 +30,7 @@ from gans.machinery.samples import described, one_hot
 from minigrad import nn, optim
 
 CLASSES = 10
-QUICK = "--data synthetic --labels projection --steps 1500"
+QUICK = "--data synthetic --labels projection --steps 1000"
 
 
 class Generator(nn.Module):

@@ -23,18 +23,15 @@ MACHINES = "machine"  # the group that no repetition would give again
 
 
 class Log:
-    """The rows of a run: in the file `path`, and, as `table` gives them, in memory. Without a path in memory alone."""
+    """The rows of a run, in the file `path`; without one, in memory, as a replay has them."""
 
     def __init__(self, path=None):
-        self.path, self.handle = path, None
-        self.steps, self.losses, self.phases = {}, {}, []  # rows by step, the names of the losses, the phases so far
+        self.path, self.handle, self.kept = path, None, []
 
     def go_on(self, step):
         """Go on after `step` with the log that is there: what it holds of later steps is cut off."""
         if self.path.exists():
             cut(self.path, step)
-            for row in read(self.path):
-                self._take(row)
             return
         for row in read_table(self.path.with_name("metrics.csv")):  # of the time before there was a log
             if row["step"] <= step:
@@ -47,8 +44,8 @@ class Log:
     def write(self, step, **groups):
         """Append a row. A number that is not finite becomes null."""
         row = {"step": step, **{name: finite(group) for name, group in groups.items()}}
-        self._take(row)
         if self.path is None:
+            self.kept.append(row)
             return
         content = json.dumps(row, allow_nan=False).encode() + b"\n"
         try:
@@ -60,23 +57,31 @@ class Log:
             self.close()
             raise OSError(error.errno, error.strerror, str(self.path)) from error
 
-    def _take(self, row):
-        if "event" in row:
-            self.phases += [row.get("name")] if row["event"] == "phase" else []
-            return
-        losses = row.get("loss")
-        self.losses |= dict.fromkeys(losses if isinstance(losses, dict) else ())
-        self.steps.setdefault(row["step"], {"step": row["step"]}).update(flat(row))
-
-    def columns(self):
-        """{name: (steps, values)} of the losses."""
-        rows = self.table()
-        found = {name: [(row["step"], row[name]) for row in rows if name in row] for name in self.losses}
-        return {name: tuple(zip(*pairs)) for name, pairs in found.items()}
+    def rows(self):
+        """All rows so far."""
+        if self.path is None:
+            return self.kept
+        return read(self.path) if self.path.exists() else []
 
     def table(self):
         """The rows as a table has them: a dict a step, {"step": 50, "d_real": 0.61, "D.real": 0.55, ...}."""
-        return [self.steps[step] for step in sorted(self.steps)]
+        steps = {}
+        for row in self.rows():
+            if "event" not in row:
+                steps.setdefault(row["step"], {"step": row["step"]}).update(flat(row))
+        return [steps[step] for step in sorted(steps)]
+
+    def columns(self):
+        """{name: (steps, values)} of the losses."""
+        found = {}
+        for row in self.rows():
+            for name, value in flat({"loss": row.get("loss")}).items():
+                found.setdefault(name, []).append((row["step"], value))
+        return {name: tuple(zip(*pairs)) for name, pairs in found.items()}
+
+    def phases(self):
+        """The names of the phases that have begun."""
+        return [row.get("name") for row in self.rows() if row.get("event") == "phase"]
 
     def sync(self):
         """Have what was written on the disk, before a checkpoint says that it is there."""

@@ -155,7 +155,7 @@ class Run:
         until the phase comes in which it was saved.
         """
         self.phases, self.parts = [*self.phases, name], {}
-        if self.begun and name not in self.history.phases:
+        if self.begun and name not in self.history.phases():
             self.history.write(self.step, event="phase", name=name)
 
     def keep(self, **parts):

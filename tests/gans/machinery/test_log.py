@@ -54,7 +54,7 @@ def test_the_table_has_a_line_a_step_and_a_column_a_name(tmp_path):
         ["5", "", "0.30000000000000004", "", "", "3"]]
     assert log.read_table(tmp_path / "metrics.csv") == this.table()
     assert this.columns() == {"d": ((1, 4), (0.5, 0.25)), "g": ((1, 5), (1.0, 0.1 + 0.2)), "penalty": ((4,), (7.0,))}
-    assert this.phases == ["wide"]
+    assert this.phases() == ["wide"]
 
 
 @pytest.mark.parametrize("step", range(7))
@@ -67,7 +67,7 @@ def test_going_on_drops_what_came_after_the_step_and_nothing_else(tmp_path, step
     kept = [line for line, row in zip(lines, ROWS) if row["step"] <= step]
     assert path.read_bytes() == b"".join(kept) and [path.name] == [p.name for p in tmp_path.iterdir()]
     again = written(tmp_path / "other.jsonl", [row for row in ROWS if row["step"] <= step])
-    assert (this.table(), this.columns(), this.phases) == (again.table(), again.columns(), again.phases)
+    assert (this.table(), this.columns(), this.phases()) == (again.table(), again.columns(), again.phases())
     this.write(step + 1, loss={"d": 1.0})
     this.close()
     assert log.read(path)[-1] == {"step": step + 1, "loss": {"d": 1.0}}

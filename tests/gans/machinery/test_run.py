@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from argparse import Namespace
 from pathlib import Path
 
@@ -207,7 +206,11 @@ def log(self, step, **values):
     if step == {step}:
         print("step", step, flush=True)
         sys.stdin.readline()
-run.Run.log = log
+seen = run.Run._interrupt
+def interrupt(self, *rest):
+    print("signal", flush=True)
+    seen(self, *rest)
+run.Run.log, run.Run._interrupt = log, interrupt
 module = importlib.import_module("gans." + sys.argv[1])
 commandline.main(lambda: module.demo(sys.argv[2:]))
 """
@@ -224,6 +227,13 @@ def paused(step, *options, **how):
     return process
 
 
+def rest(process, text=""):
+    """(what it says from here on, its errors), after a text to it; communicate() would lose what was read ahead."""
+    process.stdin.write(text)
+    process.stdin.close()
+    return process.stdout.read(), process.stderr.read()
+
+
 @pytest.mark.parametrize("second", [["--out", "r"], ["--resume", "r"]])
 def test_the_second_of_two_runs_in_one_folder_is_refused(there, environment, capsys, second):
     pytest.importorskip("fcntl")
@@ -234,7 +244,7 @@ def test_the_second_of_two_runs_in_one_folder_is_refused(there, environment, cap
         capsys.readouterr()
         refused(pattern1010.demo, [*second, "--steps", "90"], "r: another process is training there; wait until it has "
                 "ended, or give --out another folder", capsys)
-        out, err = first.communicate("go\n")
+        out, err = rest(first, "go\n")
     assert first.returncode == 0 and "next: " in out, err
     assert pattern1010.demo(["--resume", "r", "--steps", "50"]) == 0, "the lock is gone with its process"
 
@@ -242,7 +252,6 @@ def test_the_second_of_two_runs_in_one_folder_is_refused(there, environment, cap
 def test_a_killed_run_leaves_no_lock(there, environment):
     with paused(30, "pattern1010", "--steps", "40", "--out", "r", env=environment) as first:
         first.kill()
-        first.communicate()
     assert pattern1010.demo(["--steps", "5", "--out", "r"]) == 0
 
 
@@ -250,7 +259,7 @@ def test_a_killed_run_leaves_no_lock(there, environment):
 def test_ctrl_c_saves_at_the_end_of_the_step_draws_what_there_is_and_exits_130(there, environment):
     with paused(50, "pattern1010", "--steps", "100", "--out", "r", env=environment) as process:
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate("\n")
+        out, err = rest(process, "\n")
     assert process.returncode == 130 and not err, err
     step = checkpoint.load(there / "r" / "checkpoint").step
     assert step == 50
@@ -269,11 +278,10 @@ def test_a_second_ctrl_c_ends_it_at_once(there, environment, saved):
     if saved:
         pattern1010.demo(["--steps", "20", "--out", "r"])
     with paused(50, "pattern1010", *options, env=environment) as process:
-        process.send_signal(signal.SIGINT)
-        while process.poll() is None:  # the first may be on its way when the second is sent, and is then the same
+        for _ in range(2):
             process.send_signal(signal.SIGINT)
-            time.sleep(0.1)
-        out, err = process.communicate()
+            assert process.stdout.readline() == "signal\n"
+        out, err = rest(process)
     assert process.returncode == 130 and not err, err
     assert ("interrupted; go on with python -m gans.pattern1010 --resume r" in out) == saved
     assert ("interrupted before the first save; r holds no more than the beginning" in out) != saved

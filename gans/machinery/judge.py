@@ -10,7 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 import minigrad as mg
-from gans.metrics import frechet_distance, shares, sliced_wasserstein
+from gans.machinery.commandline import say
+from gans.machinery.metrics import frechet_distance, shares, sliced_wasserstein
+from gans.machinery.progress import telling
+from gans.machinery.samples import generate
 from minigrad import nn, optim
 from minigrad.checkpoint import load_safetensors, save_safetensors
 from minigrad.data.download import cache_folder
@@ -52,6 +55,7 @@ class Verdict:
     confidence: float  # the mean of the largest class probability
     shares: np.ndarray  # of each class among the samples
     distance: float  # the Fréchet distance of the features to real ones, as a share of uniform noise's
+    read: np.ndarray | None = None  # the class that each sample is read as
 
     def words(self, names=NAMES["digits"]):
         """The verdict in plain words, a sentence a line."""
@@ -123,8 +127,37 @@ def verdict(judge, samples, real):
     real_features, _ = judge.read(real)
     noise = stream(0, "uniform noise").integers(0, 256, (len(samples), 28, 28), np.uint8)
     noise_features, _ = judge.read(noise)
-    return Verdict(float(probabilities.max(1).mean()), shares(probabilities.argmax(1), probabilities.shape[1]),
-                   frechet_distance(features, real_features) / frechet_distance(noise_features, real_features))
+    read = probabilities.argmax(1)
+    return Verdict(float(probabilities.max(1).mean()), shares(read, probabilities.shape[1]),
+                   frechet_distance(features, real_features) / frechet_distance(noise_features, real_features), read)
+
+
+def judge_of(pictures):
+    """The Judge for digits or clothes, which lose their black margin first: it reads 28x28."""
+    return cached_judge(middle(pictures.train[..., 0]), pictures.labels, log=say)
+
+
+def judged(run, G, pictures, judge=None, n=10_000):
+    """The Verdict on n samples of a run's generator, beside digits or clothes that were kept back; and say it."""
+    judge = judge or judge_of(pictures)
+    with telling(f"a classifier reads {n:,} samples"):
+        found = verdict(judge, middle(generate(G, n, seed=run.seed)), middle(pictures.held_out[..., 0]))
+    for line in found.words(names_of(pictures)):
+        say(line)
+    run.measure(run.step, confidence=found.confidence, smallest_share=found.shares.min(),
+                largest_share=found.shares.max(), frechet=found.distance)
+    return found
+
+
+def names_of(pictures):
+    """What the classes of a set are called."""
+    return NAMES["fashion" if pictures.name == "fashion" else "digits"]
+
+
+def middle(images, size=28):
+    """The middle of images (N, H, W), without the margin that made them larger."""
+    edge = (images.shape[1] - size) // 2
+    return np.ascontiguousarray(images[:, edge:edge + size, edge:edge + size])
 
 
 def distance_to_real(samples, pictures):
@@ -139,9 +172,12 @@ def floor(pictures, n):
     return sliced_wasserstein(learnt, pictures.held_out[:n])
 
 
-def progress(before, samples, pictures):
-    """(the distance of samples to real pictures as a share of what it was before training, the same in words)."""
-    now = distance_to_real(samples[:before.images], pictures)  # distances of other numbers do not compare
-    return now.average / before.average, (
-        f"sliced Wasserstein distance of {now.images} samples to pictures that were kept back: {before.average:.1f} "
-        f"before training, {now} now; pictures that were learnt from: {floor(pictures, now.images)}")
+def compared(run, G, pictures, before):
+    """The distance of a generator's samples to real pictures, as a share of what it was `before`; and say it."""
+    n = before.images  # distances of other numbers do not compare
+    with telling(f"{n:,} samples are compared with pictures that were kept back, and these with others"):
+        now, least = distance_to_real(generate(G, n, seed=run.seed), pictures), floor(pictures, n)
+    say(f"sliced Wasserstein distance of {n} samples to pictures that were kept back: {before.average:.1f} before "
+        f"training, {now} now; pictures that were learnt from: {least}")
+    run.measure(run.step, sliced_wasserstein=now.average, floor=least.average, before=before.average)
+    return now.average / before.average

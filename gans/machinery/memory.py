@@ -4,9 +4,12 @@ On the host it is what NumPy and Python allocate (tracemalloc counts it, array b
 a mapped file, which the system can drop, do not count, nor does what libraries take while they are imported.
 """
 
+import os
+import sys
 import tracemalloc
+from math import prod
 
-from minigrad import cuda, zeros
+from minigrad import cuda, nn, no_grad, zeros
 from minigrad.backend.numpy import LEAST
 from minigrad.nn import Parameter
 from minigrad.optim import Adam
@@ -54,6 +57,22 @@ def _load_loops():
     Adam([parameter]).step()
 
 
+def resident():
+    """MiB of this process in the host's memory now (where the system does not tell, the most so far)."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / MIB
+    except OSError:
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / MIB
+
+
+def on_device():
+    """MiB that are in use on the GPU now; None without one."""
+    return cuda.memory_allocated() / MIB if cuda.is_available() else None
+
+
 def size_of(*parts):
     """MiB of arrays and tensors, those in the state dicts of modules and optimisers included."""
     return sum(map(_bytes, parts)) / MIB
@@ -64,3 +83,13 @@ def _bytes(part):
     if isinstance(part, dict):
         return sum(map(_bytes, part.values()))
     return getattr(getattr(part, "array", part), "nbytes", 0)
+
+
+def layer_outputs(layers, image, batch, seed=100):
+    """MiB that a batch of real images takes, with one of all that the layers of G and D, one after another, put out."""
+    x, values = zeros(1, seed), prod(image)
+    with no_grad():
+        for layer in layers:
+            x = layer(x)
+            values += 0 if isinstance(layer, (nn.Flatten, nn.Unflatten)) else x.numel()
+    return batch * values * 4 / MIB

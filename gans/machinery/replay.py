@@ -6,9 +6,9 @@ a replay that differs in one bit says so, and exits 1.
 
 import hashlib
 
+from gans.machinery.log import read_table
 from minigrad import checkpoint
 from minigrad.errors import CheckpointError
-from minigrad.optim import Optimizer
 
 
 def starting_point(folder, step, say):
@@ -23,40 +23,27 @@ def starting_point(folder, step, say):
         return newest, None
 
 
-class Gradients:
-    """The norms of the gradients at each update of a step: `watch` the parts of a run, then ask for the `table`."""
+def report(run, say):
+    """Say the losses and gradients of the replayed step; the exit status is 1 if they differ from the run's."""
+    row, names = run.rows[-1], run.losses()
+    say("losses: " + "  ".join(f"{name} {row[name]:.9g}" for name in names))
+    lines, same = compare(run.folder, run.replayed, run.rows, read_table(run.folder / "metrics.csv"), run.parts)
+    for line in [*lines, *table(run.updates.found, run.parts)]:
+        say(line)
+    return 0 if same else 1
 
-    def __init__(self):
-        self.updates = []  # (name of the optimiser, {id of a parameter: norm of its gradient})
 
-    def watch(self, parts):
-        """From now on, note what every optimiser among `parts` finds when it steps."""
-        for name, part in parts.items():
-            if isinstance(part, Optimizer):
-                part.step = self._noting(name, part)
-
-    def _noting(self, name, optimiser):
-        step = optimiser.step
-
-        def noted():
-            parameters = [p for group in optimiser.param_groups for p in group["params"]]
-            self.updates.append((name, {id(p): p.grad.norm().item() for p in parameters if p.grad is not None}))
-            return step()
-
-        return noted
-
-    def table(self, parts):
-        """Lines: a parameter each, a column an update in the order in which they happened."""
-        named = [(f"{name}.{key}", p) for name, part in parts.items() if hasattr(part, "named_parameters")
-                 for key, p in part.named_parameters() if any(id(p) in norms for _, norms in self.updates)]
-        rows = [["gradient norms at", "shape", *(name for name, _ in self.updates)]]
-        for name, p in named:
-            rows.append([name, "×".join(map(str, p.shape)) or "()",
-                         *(f"{norms[id(p)]:.6g}" if id(p) in norms else "-" for _, norms in self.updates)])
-        totals = [sum(value ** 2 for value in norms.values()) ** 0.5 for _, norms in self.updates]
-        rows.append(["all", "", *(f"{total:.6g}" for total in totals)])
-        widths = [max(map(len, column)) for column in zip(*rows)]
-        return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+def table(updates, parts):
+    """Lines: a parameter each, a column an update of the step, (optimiser, norms of the gradients, ...), in order."""
+    named = [(f"{name}.{key}", p) for name, part in parts.items() if hasattr(part, "named_parameters")
+             for key, p in part.named_parameters() if any(id(p) in norms for _, norms, _ in updates)]
+    rows = [["gradient norms at", "shape", *(name for name, *_ in updates)]]
+    for name, p in named:
+        rows.append([name, "×".join(map(str, p.shape)) or "()",
+                     *(f"{norms[id(p)]:.6g}" if id(p) in norms else "-" for _, norms, _ in updates)])
+    rows.append(["all", "", *(f"{sum(value ** 2 for value in norms.values()) ** 0.5:.6g}" for _, norms, _ in updates)])
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
 
 
 def digest(parts):
@@ -79,7 +66,8 @@ def compare(folder, step, rows, saved_rows, parts):
     """(lines, whether all agrees): the replayed rows against those of metrics.csv, the parts against a checkpoint."""
     saved = {row["step"]: row for row in saved_rows}
     common = [row for row in rows if row["step"] in saved]
-    wrong = [row["step"] for row in common if row != saved[row["step"]]]
+    wrong = [row["step"] for row in common
+             if any(saved[row["step"]].get(name, value) != value for name, value in row.items())]
     lines = []
     if common:
         lines.append(f"metrics.csv: {len(common)} of these steps are in it, "

@@ -8,8 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from gans import metrics
-from gans.metrics import enlarged, laplacian_pyramid, patches, sliced_wasserstein, sliced_wasserstein_and_floor
+from gans.machinery import metrics
+from gans.machinery.metrics import (
+    enlarged,
+    laplacian_pyramid,
+    patches,
+    sliced_wasserstein,
+    sliced_wasserstein_and_floor,
+)
 from minigrad.random import stream
 
 FILTER = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]) / 256

@@ -4,15 +4,18 @@ import io
 import os
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pytest
 from PIL import Image
 
-from gans import dcgan, face, imagesets, run
-from gans.imagesets import open_digits, open_faces, open_own
-from gans.judge import distance_to_real, floor, progress
+from gans import dcgan, face
+from gans.machinery import commandline, imagesets, samples
+from gans.machinery.imagesets import open_digits, open_faces, open_own
+from gans.machinery.judge import compared, distance_to_real, floor
+from minigrad import nn
 from minigrad.data import images
 from minigrad.data.digits import synthetic_digits
 from minigrad.data.download import Unavailable
@@ -137,7 +140,8 @@ def test_digits_stand_in_the_middle_of_a_black_frame(monkeypatch, size):
 
 def test_a_batch_is_in_0_to_1_channels_first():
     found = open_faces("synthetic-faces", 16)
-    batch = found.batch([5, 3])
+    G = samples.described(nn.Identity(), (100,), image_shape=(16, 16, 3))
+    batch = samples.as_real(found.train[[5, 3]], G)
     assert batch.shape == (2, 3, 16, 16) and batch.dtype == np.float32
     np.testing.assert_array_equal(batch.transpose(0, 2, 3, 1), found.train[[5, 3]] / np.float32(255))
 
@@ -299,16 +303,21 @@ def test_decoding_that_was_interrupted_goes_on_where_it_was(monkeypatch, decoded
 # Distances
 
 
-def test_samples_are_measured_beside_pictures_that_were_kept_back():
+def test_samples_are_measured_beside_pictures_that_were_kept_back(monkeypatch, capsys):
     found = open_faces("synthetic-faces", 16)
     noise = np.random.default_rng(0).integers(0, 256, (30, 16, 16, 3), np.uint8)
     before, least = distance_to_real(noise[:20], found), floor(found, 20)
     assert before.images == least.images == 20 and least.average < before.average / 2
-    share, words = progress(before, noise, found)
-    assert share == 1, "more samples than before would be measured at another floor"
-    share, words = progress(before, synthetic_faces(20, 5, 16)[0], found)
+    measured = {}
+    asked = SimpleNamespace(seed=1, step=9, measure=lambda step, **figures: measured.update(figures, step=step))
+    monkeypatch.setattr("gans.machinery.judge.generate", lambda G, n, seed: noise[:n])
+    assert compared(asked, None, found, before) == 1, "more samples than before would be measured at another floor"
+    monkeypatch.setattr("gans.machinery.judge.generate", lambda G, n, seed: synthetic_faces(n, 5, 16)[0])
+    capsys.readouterr()
+    share, words = compared(asked, None, found, before), capsys.readouterr().out
     assert share < 0.8 and f"of 20 samples to pictures that were kept back: {before.average:.1f} before" in words
-    assert words.endswith(f"pictures that were learnt from: {least}")
+    assert words.endswith(f"pictures that were learnt from: {least}\n") and "are compared with" in words
+    assert measured["step"] == 9 and measured["floor"] == least.average and measured["before"] == before.average
 
 
 # Refusals
@@ -387,14 +396,14 @@ SETS = {
     "neither name nor path": (lambda: "mnsit", "mnsit: there is no such folder, zip or HDF5 file, nor a data set of"),
     "an empty word": (lambda: "", "--data: there is no such folder, zip or HDF5 file"),
     "a file of another kind": (text, "notes.txt: is no zip file, or damaged"),
-    "an empty folder": (empty_folder, "pictures: holds no image (.jpg, .jpeg, .png, .bmp, .webp); give a folder"),
+    "an empty folder": (empty_folder, "pictures: holds no image (.jpg, .jpeg, .png, .bmp, .webp, .gif, .tif, .tiff); "),
 }
 
 
 def refused(demo, options, message, capsys):
     """What a user sees of a refusal: one line and the exit status 2. No run folder is left."""
     with pytest.raises(SystemExit) as caught:
-        run.main(lambda: demo(["--batch", "32", "--steps", "1", *options]))
+        commandline.main(lambda: demo(["--batch", "32", "--steps", "1", *options]))
     line = capsys.readouterr().err
     assert caught.value.code == 2 and line.count("\n") == 1 and line.startswith("error: ") and message in line, line
     assert not Path("runs").exists()
@@ -407,11 +416,37 @@ def test_a_set_that_is_no_good_is_refused_in_one_line(contained, capsys, demo, c
     make, message = SETS[case]
     source = make()
     with contained(case):
-        refused(demo, ["--data", source], message, capsys)
+        refused(demo, ["--data", source, *(["--strict"] if "does not decode" in message else [])], message, capsys)
     assert not list(Path("cache").rglob("*.partial*")), "what nobody could go on with is removed"
     if case == "an image that does not decode":  # and once it is replaced, all is well
         picture(20, 20).save("pictures/5.png")
         assert len(open_own("pictures", 16, log=lambda _: None).train) == 11
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_one_bad_picture_among_many_is_left_out_and_counted(capsys, kind):
+    folder_of(14)
+    for k in (3, 8):
+        Path(f"pictures/{k}.png").write_bytes(b"nonsense")
+    source = "pictures"
+    if kind == "zip":
+        source = zip_of({name: Path(source, name).read_bytes() for name in os.listdir(source)})
+    said = f"{source}, 12 images (2 that do not decode are left out: 3.png, 8.png), 1 of them kept back"
+    for _ in range(2):  # decoded, and from the cache
+        found = open_own(source, 16, log=lambda _: None)
+        assert found.provenance == said and len(found.train) == 11 and len(found.held_out) == 1
+    assert capsys.readouterr().err.count("left out: ") == 2
+    with pytest.raises(DataError, match="3.png: does not decode"):
+        open_own(source, 16, strict=True, log=lambda _: None)
+
+
+def test_transparent_pictures_stand_on_the_background_that_is_asked_for():
+    Path("clear").mkdir()
+    for k in range(10):
+        Image.new("RGBA", (20, 20), (0, 0, 0, 0)).save(f"clear/{k}.png")
+    for colour, value in (("white", 255), ("#102030", (16, 32, 48))):
+        found = open_own("clear", 16, background=colour, log=lambda _: None)
+        assert (found.train[:] == value).all() and (found.held_out == value).all()
 
 
 def test_archives_of_faces_are_refused_like_any_other(faces, capsys, contained):

@@ -5,6 +5,7 @@ folder with celeba/img_align_celeba.zip, as its authors offer it, or with a redu
 once, into an HDF5 image set in the user's cache; so is a folder or a zip of one's own.
 """
 
+import argparse
 import hashlib
 import os
 from dataclasses import dataclass
@@ -13,14 +14,15 @@ from typing import Any
 
 import numpy as np
 
+from gans.machinery.commandline import only, say
 from minigrad.data.download import Unavailable, cache_folder, load_digits
 from minigrad.data.faces import synthetic_faces
 from minigrad.data.files import alone
 from minigrad.data.hdf5 import ImageSet
-from minigrad.data.images import SUFFIXES, build
+from minigrad.data.images import build, colour, is_image
 from minigrad.errors import DataError, MinigradError
 
-FACES = (  # where an archive may lie in a data folder, and the height and width of its images
+ARCHIVES = (  # where an archive may lie in a data folder, and the height and width of its images
     ("celeba/img_align_celeba.zip", 218, 178),
     ("img_align_celeba.zip", 218, 178),
     ("celeba-10k/celeba_align_89x109_10000.zip", 109, 89),
@@ -28,6 +30,9 @@ FACES = (  # where an archive may lie in a data folder, and the height and width
 LIST = "list_attr_celeba.txt"
 FACE = 128 / 178  # of the width: the middle of an aligned picture, hardly more than the face
 DRAWN = {"train": (0, 20_000), "test": (1, 2_000)}  # seed and number of the drawn faces
+DIGITS = ("auto", "mnist", "fashion", "synthetic")  # of --data
+FACES = ("faces", "synthetic-faces")
+HDF5 = (".h5", ".hdf5")
 FEWEST = 10  # images: fewer cannot be split into some to learn from and some to compare with
 SMALLEST, LARGEST, LARGEST_DRAWN = 16, 512, 256  # pixels a side; drawn faces are all in memory at once
 
@@ -41,21 +46,24 @@ class Pictures:
     train: Any
     held_out: np.ndarray
     labels: np.ndarray | None = None
+    held_out_labels: np.ndarray | None = None
 
     @property
     def shape(self):
         """(height, width, channels) of an image."""
         return tuple(self.train.shape[1:])
 
-    def batch(self, indices):
-        """The images of these indices, (n, C, H, W) float32 in 0..1."""
-        return np.divide(self.train[indices].transpose(0, 3, 1, 2), 255, dtype=np.float32)
+    def for_run(self, args):
+        """These pictures, once it is certain that a batch of them can be had; `args` note which they are, and say it.
 
-    def enough_for(self, batch):
-        """MinigradError unless there are enough images for one batch."""
-        if batch > len(self.train):
+        MinigradError where there are fewer than --batch.
+        """
+        if args.batch > len(self.train):
             raise MinigradError(f"{self.name}: there are {len(self.train)} images to learn from, fewer than --batch "
-                                f"{batch}; use --batch {len(self.train)} or less, or give more images")
+                                f"{args.batch}; use --batch {len(self.train)} or less, or give more images")
+        args.data, args.shape = self.name, list(self.shape)
+        say(f"data: {self.provenance}; images of {self.shape[0]}x{self.shape[1]}")
+        return self
 
 
 class Part:
@@ -71,13 +79,14 @@ class Part:
         return self.images[self.indices[index]]
 
 
-def open_digits(name, size=28, *, log=print):
+def open_digits(name, size=28, *, log=say):
     """MNIST, Fashion-MNIST or drawn digits, `name` as for `load_digits`, in a black margin up to size×size."""
     images, labels, provenance = load_digits(name, log=log)
     if name == "auto":
         name = "mnist" if provenance.startswith("MNIST") else "synthetic"
-    held_out, _, _ = load_digits(name, "test", log=log)
-    return Pictures(name, f"{provenance}, {len(images)} images", framed(images, size), framed(held_out, size), labels)
+    held_out, their_labels, _ = load_digits(name, "test", log=log)
+    return Pictures(name, f"{provenance}, {len(images)} images", framed(images, size), framed(held_out, size), labels,
+                    their_labels)
 
 
 def framed(images, size):
@@ -87,7 +96,37 @@ def framed(images, size):
     return np.pad(images, ((0, 0), *margins))[..., None] if size != images.shape[1] else images[..., None]
 
 
-def open_faces(name="auto", size=None, *, limit=None, log=print):
+def image_options(p, names):
+    """Add the options that say which images a chapter learns from; `names` are those of `--data` in words."""
+    p.add_argument("--data", default="auto", metavar="NAME|PATH",
+                   help=f"{names}, or a folder, zip or HDF5 set of your own")
+    p.add_argument("--background", type=_colour, default="white", metavar="COLOUR",
+                   help="what transparent pictures of your own stand on (white)")
+    p.add_argument("--strict", action="store_true", help="stop at a picture of your own that does not decode")
+
+
+def _colour(text):
+    try:
+        colour(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(error) from None
+    return text
+
+
+def own_alone(args):
+    """MinigradError for options that only a folder or zip of one's own needs, where there is none."""
+    own = args.data not in (*DIGITS, *FACES) and Path(args.data).suffix.lower() not in HDF5
+    only(args, ["background", "strict"], own, "a folder or zip of pictures of your own")
+
+
+def open_images(args, size=None, *, limit=None):
+    """The Pictures of `--data`: faces, or one's own."""
+    if args.data in ("auto", *FACES):
+        return open_faces(args.data, size, limit=limit)
+    return open_own(args.data, size, limit=limit, background=args.background, strict=args.strict)
+
+
+def open_faces(name="auto", size=None, *, limit=None, log=say):
     """Faces: CelebA from the data folder, or faces drawn by code.
 
     Args:
@@ -118,11 +157,11 @@ def open_faces(name="auto", size=None, *, limit=None, log=print):
 def _photographs(size, limit, log):
     """CelebA as Pictures, decoded into the cache the first time."""
     folders = [Path(os.environ["MINIGRAD_DATA"])] if os.environ.get("MINIGRAD_DATA") else []
-    found = [(folder / path, height, width) for path, height, width in FACES
+    found = [(folder / path, height, width) for path, height, width in ARCHIVES
              for folder in [*folders, cache_folder()] if (folder / path).exists()]
     if not found:
         raise Unavailable(
-            f"CelebA: no {' or '.join(path for path, _, _ in FACES)} in "
+            f"CelebA: no {' or '.join(path for path, _, _ in ARCHIVES)} in "
             f"{' or '.join(str(folder) for folder in [*folders, cache_folder()])}. Fetch img_align_celeba.zip (for "
             "research that is not commercial: https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html), put it into a folder "
             "celeba/ and set MINIGRAD_DATA to the folder that holds it; or take --data synthetic-faces")
@@ -131,18 +170,21 @@ def _photographs(size, limit, log):
     crop = (side, side) if size else None
     known = source.with_name(LIST)
     images = _decoded(source, log, crop=crop, size=(size, size) if size else None, limit=limit,
-                      attributes=known if known.exists() else None)
+                      attributes=known if known.exists() else None, strict=True)
     return _split("faces", source, f"CelebA, {len(images)} photographs", images)
 
 
-def open_own(path, size=None, *, limit=None, log=print):
-    """Pictures from an HDF5 image set (as it is), or from a folder or zip of images: their middles at size×size."""
+def open_own(path, size=None, *, limit=None, background="white", strict=False, log=say):
+    """Pictures from an HDF5 image set (as it is), or from a folder or zip of images: their middles at size×size.
+
+    Transparent ones stand on the background. Files that do not decode are left out, and counted, unless `strict`.
+    """
     if not path or not Path(path).exists():
         raise DataError(f"{path or '--data'}: there is no such folder, zip or HDF5 file, nor a data set of that name "
                         "(--help lists those); check the path")
     _check_size(size)
     name, path = str(path), Path(path)  # "./faces" stays what it is: a run that is resumed must not take CelebA instead
-    if path.suffix.lower() in (".h5", ".hdf5"):
+    if path.suffix.lower() in HDF5:
         images = ImageSet(path)
         height, width = images.shape[1:3]
         if size and (height, width) != (size, size):
@@ -151,8 +193,18 @@ def open_own(path, size=None, *, limit=None, log=print):
         if limit:
             images = Part(images, np.arange(min(limit, len(images))))
     else:
-        images = _decoded(path, log, crop="square", size=(size or 64,) * 2, limit=limit)
-    return _split(name, path, f"{path}, {len(images)} images", images)
+        images = _decoded(path, log, crop="square", size=(size or 64,) * 2, limit=limit, background=background,
+                          strict=strict)
+    return _split(name, path, f"{path}, {len(images)} images{left_out(images)}", images)
+
+
+def left_out(images):
+    """What a set has to say of files that did not decode, in words."""
+    skipped = getattr(images, "about", {}).get("skipped")
+    if not skipped:
+        return ""
+    more = ", ..." if skipped["images"] > len(skipped["names"]) else ""
+    return f" ({skipped['images']} that do not decode are left out: {', '.join(skipped['names'])}{more})"
 
 
 def _check_size(size, largest=LARGEST):
@@ -191,7 +243,8 @@ def _decoded(source, log, **how):
         try:
             build(path, source, overwrite=True, **how)
         except DataError:  # what is put right has another fingerprint: nobody would go on with this, or remove it
-            path.with_name(f"{path.name}.partial").unlink(missing_ok=True)
+            for rest in ("partial", "partial.whole", "skipped"):
+                path.with_name(f"{path.name}.{rest}").unlink(missing_ok=True)
             raise
         return ImageSet(path)
 
@@ -200,5 +253,5 @@ def _fingerprint(source):
     """Tells one state of a file, or of a folder's images, from another: names, sizes and times."""
     files = [source]
     if source.is_dir():
-        files = sorted(file for file in source.rglob("*") if file.suffix.lower() in SUFFIXES)
+        files = sorted(file for file in source.rglob("*") if is_image(file.relative_to(source)))
     return [(str(file.resolve()), status.st_size, status.st_mtime_ns) for file in files for status in [file.stat()]]

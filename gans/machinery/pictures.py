@@ -1,4 +1,4 @@
-"""What a run looks like: grids of samples, the training as a GIF, the losses as a plot. All written atomically."""
+"""Pictures of samples: grids, PNG files, and the training as a GIF; and files that are replaced whole."""
 
 import glob
 import os
@@ -66,39 +66,3 @@ def save_gif(path, frames, seconds=8.0):
     finally:
         for image in images:
             image.close()
-
-
-def plot_losses(path, title, metrics, ideals, note=""):
-    """The columns of `metrics` (name -> list, "step" among them) over the steps, with the ideal losses as lines.
-
-    `ideals` maps a label to a height. Faint: as logged; strong: the mean over a twentieth of the run.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 5), layout="constrained")
-    axes = figure.subplots()
-    steps = np.array(metrics["step"])
-    for colour, (name, values) in zip(("tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple"),
-                                      ((k, v) for k, v in metrics.items() if k != "step")):
-        values = np.array(values)
-        axes.plot(steps, values, color=colour, alpha=0.25, linewidth=0.7)
-        axes.plot(steps, running_mean(values, max(1, len(values) // 20)), color=colour, label=name)
-    for label, height in ideals.items():
-        axes.axhline(height, color="black", linestyle="--", linewidth=1, label=label)
-    axes.set(xlabel="step", ylabel="loss", title=title)
-    peaks = [np.quantile(values, 0.99) for name, values in metrics.items() if name != "step" and len(values)]
-    top = max([*ideals.values(), *peaks], default=1)
-    axes.set_ylim(0, 1.1 * top)
-    axes.legend(loc="best")
-    if note:
-        figure.supxlabel(note, fontsize=9)
-    return write_atomically(path, lambda p: FigureCanvasAgg(figure).print_figure(p, dpi=110))
-
-
-def running_mean(values, width):
-    """The mean of the last `width` values (fewer at the start) at each place."""
-    total = np.concatenate([[0.0], np.cumsum(values)])
-    end = np.arange(1, len(values) + 1)
-    start = np.maximum(end - width, 0)
-    return (total[end] - total[start]) / (end - start)

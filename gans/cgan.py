@@ -1,8 +1,8 @@
 """Digits on request: a conditional GAN, told which class to draw.
 
-  python -m gans.cgan                        MNIST: ten rows of digits, one class a row
-  python -m gans.cgan --data fashion         Fashion-MNIST: T-shirts to ankle boots
-  python -m gans.cgan --labels projection    labels as learned vectors instead of one-hot columns
+  python -m gans.cgan                       ten rows of digits, one class a row
+  python -m gans.cgan --data fashion        T-shirts to ankle boots
+  python -m gans.cgan --labels projection   labels as learned vectors
 
 After the conditional GAN of Rashid, "Make Your First GAN with PyTorch" (2020), and of Mirza & Osindero, "Conditional
 Generative Adversarial Nets" (2014): the label goes into both networks, so D can object to a good three that was ordered
@@ -11,22 +11,26 @@ product of the label's vector with its features, G is given the label's vector b
 
 What to look at: the grid. Each row is one class, each column one seed: the seed decides the hand, the label the digit.
 The measured figure is the share of samples that a classifier reads as the class that was asked for.
+
+What to try: --data fashion; a label that is half of two classes (gans.load gives you G).
 """
 
 import sys
-from math import log
 
 import numpy as np
 
 import minigrad as mg
-from gans.commandline import parser, positive
-from gans.judge import NAMES, cached_judge, verdict
-from gans.mnist import load, real_batch
-from gans.pictures import grid, write_atomically
-from gans.run import Run, check_lines, main, parse, report_paths, say
+from gans.machinery.commandline import main, parse, parser, say
+from gans.machinery.imagesets import DIGITS, open_digits
+from gans.machinery.judge import judge_of, judged, names_of
+from gans.machinery.losses import LN2, NS, steepness
+from gans.machinery.parts import frozen, update
+from gans.machinery.run import Run
+from gans.machinery.samples import described, one_hot
 from minigrad import nn, optim
 
-SEED, CLASSES = 100, 10
+CLASSES = 10
+QUICK = "--data synthetic --labels projection --steps 1000"
 
 
 class Generator(nn.Module):
@@ -35,10 +39,11 @@ class Generator(nn.Module):
     def __init__(self, labels):
         super().__init__()
         self.label = nn.Linear(CLASSES, 50, bias=False) if labels == "projection" else nn.Identity()
-        width = SEED + (50 if labels == "projection" else CLASSES)
-        self.model = nn.Sequential(nn.Linear(width, 256), nn.BatchNorm1d(256), nn.LeakyReLU(0.2),
-                                   nn.Linear(256, 512), nn.BatchNorm1d(512), nn.LeakyReLU(0.2),
-                                   nn.Linear(512, 784), nn.Sigmoid())
+        width = 100 + (50 if labels == "projection" else CLASSES)
+        self.model = nn.Sequential(                                        # (N, width): seed and label
+            nn.Linear(width, 256), nn.BatchNorm1d(256), nn.LeakyReLU(0.2),  # (N, 256)
+            nn.Linear(256, 512), nn.BatchNorm1d(512), nn.LeakyReLU(0.2),    # (N, 512)
+            nn.Linear(512, 784), nn.Sigmoid())                              # (N, 784)
 
     def forward(self, seeds, labels):
         return self.model(mg.cat([seeds, self.label(labels)], 1))
@@ -50,9 +55,10 @@ class Discriminator(nn.Module):
     def __init__(self, labels):
         super().__init__()
         self.projects = labels == "projection"
-        self.features = nn.Sequential(nn.Linear(784 + (0 if self.projects else CLASSES), 512), nn.LeakyReLU(0.2),
-                                      nn.Linear(512, 256), nn.LeakyReLU(0.2))
-        self.answer = nn.Linear(256, 1)
+        self.features = nn.Sequential(                                     # (N, 784), or (N, 794) with the label
+            nn.Linear(784 + (0 if self.projects else CLASSES), 512), nn.LeakyReLU(0.2),  # (N, 512)
+            nn.Linear(512, 256), nn.LeakyReLU(0.2))                        # (N, 256)
+        self.answer = nn.Linear(256, 1)                                    # (N, 1)
         self.label = nn.Linear(CLASSES, 256, bias=False) if self.projects else None
 
     def forward(self, images, labels):
@@ -61,101 +67,64 @@ class Discriminator(nn.Module):
         return answer + (self.label(labels) * features).sum(1, keepdim=True) if self.projects else answer
 
 
-def train(run, images, labels, penalty=0.2, reach=0.3, every=4):
+def generator(options):
+    """G of a run."""
+    return described(Generator(options.labels), (100,), image_shape=(28, 28, 1), rows=True, classes=CLASSES)
+
+
+def train(run, pictures, penalty=0.2, every=4):
     """The steps of gans/mnist.py, with the labels in both networks. Returns the averaged G."""
-    G, D = Generator(run.args.labels).to(run.device), Discriminator(run.args.labels).to(run.device)
-    average, loss = optim.EMA(G, 0.999), nn.BCEWithLogitsLoss()
-    optimiser_g = optim.Adam(G.parameters(), 1e-3, betas=(0.0, 0.999))
-    optimiser_d = optim.Adam(D.parameters(), 1e-3, betas=(0.0, 0.999))
+    G, D = generator(run.args).to(run.device), Discriminator(run.args.labels).to(run.device)
+    average = optim.EMA(G, 0.999)
+    optimiser_g, optimiser_d = (optim.Adam(net.parameters(), 1e-3, betas=(0.0, 0.999)) for net in (G, D))
     run.keep(G=G, D=D, average=average, optimiser_g=optimiser_g, optimiser_d=optimiser_d)
-    batch = run.args.batch
-    ones, zeros = mg.ones(batch, 1, device=run.device), mg.zeros(batch, 1, device=run.device)
 
     for step in run.steps():
         # 1 and 2. D learns from real images with their own labels, and from images generated for the same labels.
-        real = real_batch(run, step, images)
-        asked = one_hot(labels[run.batch_order(step, len(images), batch)], run.device)
-        fake = G(run.noise(step, batch, SEED), asked)
-        answers = D(real, asked)
-        d_real, d_fake = loss(answers, ones), loss(D(fake.detach(), asked), zeros)
+        real = run.batch(step, pictures, like=G)
+        chosen = run.batch_order(step, len(pictures.train), run.args.batch)
+        asked = one_hot(pictures.labels[chosen], CLASSES, run.device)
+        fake = G(run.noise(step, run.args.batch, 100), asked)
+        on_real, on_fake = D(real, asked), D(fake.detach(), asked)
+        d_real, d_fake = NS.d(on_real, on_fake)
         d = d_real + d_fake
         if step % every == 0:
-            nearby = real + reach * run.noise(step, *real.shape, name="directions")
-            d = d + every * penalty / 2 * (((D(nearby, asked) - answers) / reach) ** 2).mean()
-        optimiser_d.zero_grad()
-        d.backward()
-        optimiser_d.step()
+            directions = run.noise(step, *real.shape, name="directions")
+            d = d + every * penalty / 2 * steepness(D, real, on_real, directions, 0.3, asked)
+        update(optimiser_d, d)
 
         # 3. G learns to be answered with 1 for what it was asked.
-        D.requires_grad_(False)
-        g = loss(D(fake, asked), ones)
-        optimiser_g.zero_grad()
-        g.backward()
-        optimiser_g.step()
-        D.requires_grad_(True)
+        with frozen(D):
+            g = NS.g(D(fake, asked))
+            update(optimiser_g, g)
         average.update()
 
-        run.log(step, d_real=d_real, d_fake=d_fake, g=g)
-        if run.picture_due(step):
-            run.picture(step, grid(rows(run, average.model), columns=10))
+        run.log(step, d_real=d_real, d_fake=d_fake, g=g, logits=(on_real, on_fake), images=(real, fake))
+        run.look(step, average.model, D)
     return average.model
 
 
-def one_hot(labels, device):
-    """Labels (N,) as a float32 tensor (N, 10)."""
-    return mg.tensor(np.eye(CLASSES, dtype=np.float32)[labels], device=device)
-
-
-def generate(run, G, labels, seeds):
-    """A uint8 image (28, 28) for each label (N,) from seeds (N, 100)."""
-    chunks = []
-    with mg.no_grad():
-        for k in range(0, len(labels), 1000):
-            images = G(mg.tensor(seeds[k:k + 1000], device=run.device), one_hot(labels[k:k + 1000], run.device))
-            chunks.append(np.rint(images.cpu().numpy() * 255).astype(np.uint8).reshape(-1, 28, 28))
-    return np.concatenate(chunks)
-
-
-def rows(run, G):
-    """Ten rows of one class each; a column shares its seed."""
-    seeds = mg.random.stream(run.seed, "picture").standard_normal((10, SEED), np.float32)
-    return generate(run, G, np.repeat(np.arange(CLASSES), 10), np.tile(seeds, (CLASSES, 1)))
-
-
 def demo(argv=None):
-    p = parser("cgan", __doc__, steps=12_000, batch=64)
-    p.add_argument("--data", choices=["auto", "mnist", "fashion", "synthetic"], default="auto",
-                   help="auto: MNIST, or digits drawn by code where it cannot be had")
+    p = parser("cgan", __doc__, steps=12_000, batch=64, samples=True)
+    p.add_argument("--data", choices=DIGITS, default="auto", help="auto: MNIST, or digits drawn by code without it")
     p.add_argument("--labels", choices=["concat", "projection"], default="concat", help="how labels enter (concat)")
-    p.add_argument("--samples", type=positive, metavar="N",
-                   help="write N samples to samples.npy, uint8 N x 28 x 28, and what was asked for to labels.npy")
     args = parse(p, argv)
-    images, labels, held_out = load(args)
-    run = Run(args)
-    judge = cached_judge(images, labels, log=say)
-    G = train(run, images, labels)
-    say(f"{args.steps} steps of {args.batch} in {run.seconds:.0f} s")
+    pictures = open_digits(args.data).for_run(args)
 
-    paths = run.finish("conditional: the losses of D and G", {"ln 2 = 0.693: D answers 0.5": log(2)},
-                       "D stays a little ahead: its losses hover below the line, the generator's above.")
-    n = args.samples or 10_000
-    asked = np.arange(n) % CLASSES
-    samples = generate(run, G, asked, mg.random.stream(run.seed, "samples").standard_normal((n, SEED), np.float32))
-    if args.samples:
-        paths.append(write_atomically(run.folder / "samples.npy", lambda path: np.save(path, samples)))
-        paths.append(write_atomically(run.folder / "labels.npy", lambda path: np.save(path, asked)))
-    right = judge.read(samples)[1].argmax(1) == asked
-    found = verdict(judge, samples, held_out)
-    names = NAMES["fashion" if args.data == "fashion" else "digits"]
-    say(f"{right.mean():.1%} of the samples are read as the class that was asked for: "
-        + ", ".join(f"{name} {right[asked == c].mean():.0%}" for c, name in enumerate(names)) + ".")
-    say(found.words(names)[0])
-    status = 0
-    if args.check:
-        status = check_lines([("read as asked", right.mean(), right.mean() >= 0.95, ">=0.95"),
-                              ("Frechet distance / noise's", found.distance, found.distance <= 0.04, "<=0.04")])
-    report_paths(paths, "python -m gans.cgan --data fashion, the same for clothes")
-    return status
+    with Run(args, "conditional: the losses of D and G", LN2) as run:
+        judge = judge_of(pictures)  # first, as its layers are drawn from the run's random numbers
+        G = train(run, pictures)
+        run.finish(G)
+        found = judged(run, G, pictures, judge)
+        asked = np.arange(len(found.read)) % CLASSES
+        right = found.read == asked
+        say(f"{right.mean():.1%} of the samples are read as the class that was asked for: "
+            + ", ".join(f"{name} {right[asked == c].mean():.0%}" for c, name in enumerate(names_of(pictures))) + ".")
+        run.measure(run.step, read_as_asked=right.mean())
+        return run.end([
+            ("read as asked", right.mean(), right.mean() >= 0.95, ">=0.95"),
+            ("Frechet distance / noise's", found.distance, found.distance <= 0.04, "<=0.04"),
+        ], "python -m gans.cgan --data fashion, the same for clothes")
 
 
 if __name__ == "__main__":

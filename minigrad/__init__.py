@@ -14,15 +14,18 @@ from minigrad.create import (arange, as_tensor, bool_, empty, eye, float16, floa
 from minigrad.graph import OUT, Op
 from minigrad.modes import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from minigrad.ops import *  # noqa: F403
-from minigrad.random import get_rng_state, initial_seed, manual_seed, set_rng_state
+from minigrad.random import (Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed,
+                             set_rng_state)
 
 float, double, half, long, int, bool = float32, float64, float16, int64, int32, bool_
 
 from minigrad import nn, optim
 from minigrad.capture import capture
 from minigrad.legacy import *  # noqa: F403
-from minigrad import cuda, data, legacy, linalg, lr_scheduler, utils
+from minigrad import (absent, accelerator, backends, cuda, data, legacy, linalg, lr_scheduler, mps, utils, version,
+                      xpu)
+from minigrad.version import __version__
 
 autograd.Variable = legacy.Variable
 
-__version__ = "0.1.0"
+__getattr__ = absent.names_of(__name__)

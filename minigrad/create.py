@@ -149,6 +149,8 @@ def full(size, fill_value, dtype=None, device=None, requires_grad=False):
     fill_value = _number("full", "fill_value", fill_value)
     if dtype is None and isinstance(fill_value, float):
         dtype = defaults.dtype
+    if isinstance(fill_value, float) and not math.isfinite(fill_value) and numpy.dtype(dtype).kind in "iu":
+        raise ValueError(f"full: {dtype} cannot hold {fill_value}; give a number, or a floating dtype")
     return _finish(_place(device).full(_sizes("full", (size,)), fill_value, dtype), requires_grad)
 
 
@@ -186,8 +188,9 @@ def arange(start=None, end=None, step=1, dtype=None, device=None, requires_grad=
         start, end, step, fractions = int(start), int(end), int(step), False
     count = math.ceil((end - start) / step) if fractions else -((start - end) // step)
     steps = _place(device).arange(count, dtype="float64" if dtype.kind == "f" else "int64")
-    start, step = (start, step) if dtype.kind == "f" else (int(start), int(step))
-    return _finish((steps * step + start).astype(dtype), requires_grad)
+    steps *= step if dtype.kind == "f" else int(step)
+    steps += start if dtype.kind == "f" else int(start)
+    return _finish(steps.astype(dtype, copy=False), requires_grad)
 
 
 def tril_indices(row, col, offset=0, dtype=None, device=None):
@@ -238,24 +241,24 @@ def _spaced(name, start, end, steps, dtype, device):
     return module.where(i < max(steps // 2, 1), start + step * i, end - step * (steps - 1 - i))
 
 
-def rand(*shape, size=None, dtype=None, device=None, requires_grad=False):
-    """Uniform draws from [0, 1)."""
-    return _drawn("random", _sizes("rand", shape, size), dtype, device, requires_grad)
+def rand(*shape, size=None, generator=None, dtype=None, device=None, requires_grad=False):
+    """Uniform draws from [0, 1); here and below, of the Generator `generator` instead of the global one."""
+    return _drawn("random", _sizes("rand", shape, size), generator, dtype, device, requires_grad)
 
 
-def randn(*shape, size=None, dtype=None, device=None, requires_grad=False):
+def randn(*shape, size=None, generator=None, dtype=None, device=None, requires_grad=False):
     """Draws from the normal distribution N(0, 1)."""
-    return _drawn("standard_normal", _sizes("randn", shape, size), dtype, device, requires_grad)
+    return _drawn("standard_normal", _sizes("randn", shape, size), generator, dtype, device, requires_grad)
 
 
-def _drawn(method, size, dtype, device, requires_grad):
+def _drawn(method, size, generator, dtype, device, requires_grad):
     dtype = numpy.dtype(dtype or defaults.dtype)
     if dtype.kind != "f":
         raise TypeError(f"rand, randn: draws in {dtype}, which has no fractions; use randint, or a floating dtype")
-    return _finish(random.draw(_place(device), method, size, dtype), requires_grad)
+    return _finish(random.draw(_place(device), method, size, dtype, generator), requires_grad)
 
 
-def randint(low=0, high=None, size=None, dtype=None, device=None, requires_grad=False):
+def randint(low=0, high=None, size=None, *, generator=None, dtype=None, device=None, requires_grad=False):
     """Integers drawn uniformly from low..high - 1: randint(10, (3,)) or randint(5, 10, (3,))."""
     if size is None:
         low, high, size = 0, low, high
@@ -265,22 +268,25 @@ def randint(low=0, high=None, size=None, dtype=None, device=None, requires_grad=
     if high <= low:
         raise ValueError(f"randint: no integer lies in {low}..{high - 1}; give high above low")
     module = _place(device)
-    return _finish(module.asarray(random.generator(module).integers(low, high, size), dtype or int64), requires_grad)
+    drawn = random.generator(module, generator).integers(low, high, size)
+    return _finish(module.asarray(drawn, dtype or int64), requires_grad)
 
 
-def randint_like(x, low=0, high=None, dtype=None, device=None, requires_grad=False):
+def randint_like(x, low=0, high=None, *, generator=None, dtype=None, device=None, requires_grad=False):
     """Integers drawn uniformly from low..high - 1 in the shape, dtype and place of x: randint_like(x, 10)."""
     low, high = (0, low) if high is None else (low, high)
-    return randint(low, high, x.shape, dtype or x.dtype, device or x.device, requires_grad)
+    return randint(low, high, x.shape, generator=generator, dtype=dtype or x.dtype, device=device or x.device,
+                   requires_grad=requires_grad)
 
 
-def randperm(n, dtype=None, device=None, requires_grad=False):
+def randperm(n, *, generator=None, dtype=None, device=None, requires_grad=False):
     """0..n - 1 in random order."""
     n, = _sizes("randperm", (n,))
-    return _finish(_place(device).asarray(random.generator(numpy).permutation(n), dtype or int64), requires_grad)
+    module = _place(device)
+    return _finish(module.asarray(random.permutation(module, n, generator), dtype or int64), requires_grad)
 
 
-def multinomial(x, num_samples, replacement=False):
+def multinomial(x, num_samples, replacement=False, *, generator=None):
     """`num_samples` indices (int64), drawn with the probabilities that x, of one or two axes, weighs them by.
 
     x need not sum to 1. Without replacement no index of a row comes twice.
@@ -299,7 +305,7 @@ def multinomial(x, num_samples, replacement=False):
                          "of 0 or more, with a positive sum")
     if replacement:
         ends = rows.cumsum(1)
-        at = random.draw(xp, "random", (len(rows), count), ends.dtype) * ends[:, -1:]
+        at = random.draw(xp, "random", (len(rows), count), ends.dtype, generator) * ends[:, -1:]
         index = xp.stack([xp.searchsorted(end, u, side="right") for end, u in zip(ends, at)])
         index = xp.minimum(index, xp.stack([row.nonzero()[0][-1] for row in rows])[:, None])
     else:
@@ -308,7 +314,8 @@ def multinomial(x, num_samples, replacement=False):
             raise ValueError(f"multinomial: {count} samples without replacement of {most} weights above 0; ask for at "
                              f"most {most}, or pass replacement=True")
         # The smallest of exponential draws, each divided by its weight, is the index with these probabilities.
-        waits = -xp.log1p(-random.draw(xp, "random", rows.shape, rows.dtype)) / xp.where(rows > 0, rows, 1.0)
+        waits = -xp.log1p(-random.draw(xp, "random", rows.shape, rows.dtype, generator))
+        waits /= xp.where(rows > 0, rows, 1.0)
         index = xp.where(rows > 0, waits, float("inf")).argsort(1)[:, :count]
     return Op.wrap(index.reshape((*weights.shape[:-1], count)))
 
@@ -328,11 +335,13 @@ def full_like(x, fill_value, dtype=None, device=None, requires_grad=False):
     return full(x.shape, fill_value, dtype or x.dtype, device or x.device, requires_grad)
 
 
-def rand_like(x, dtype=None, device=None, requires_grad=False):
+def rand_like(x, *, generator=None, dtype=None, device=None, requires_grad=False):
     """Uniform draws from [0, 1) in the shape, dtype and place of x."""
-    return rand(*x.shape, dtype=dtype or x.dtype, device=device or x.device, requires_grad=requires_grad)
+    return rand(x.shape, generator=generator, dtype=dtype or x.dtype, device=device or x.device,
+                requires_grad=requires_grad)
 
 
-def randn_like(x, dtype=None, device=None, requires_grad=False):
+def randn_like(x, *, generator=None, dtype=None, device=None, requires_grad=False):
     """Draws of N(0, 1) in the shape, dtype and place of x."""
-    return randn(*x.shape, dtype=dtype or x.dtype, device=device or x.device, requires_grad=requires_grad)
+    return randn(x.shape, generator=generator, dtype=dtype or x.dtype, device=device or x.device,
+                 requires_grad=requires_grad)

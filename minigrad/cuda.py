@@ -4,7 +4,10 @@ Without a GPU `is_available()` is False, and the functions about memory return 0
 """
 
 from minigrad import legacy, random
+from minigrad.absent import names_of
 from minigrad.backend.device import cuda_is_available, module_for
+
+__getattr__ = names_of(__name__)
 
 globals().update(legacy.tensor_types("cuda", "cuda."))  # FloatTensor, LongTensor, ...
 

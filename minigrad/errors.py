@@ -22,6 +22,7 @@ def explain(op, error, arrays):
     name, reason = type(op).__name__, " ".join(str(error).split())
     if reason.startswith(f"{name}:"):
         raise error
-    kind = next(k for k in (IndexError, TypeError, ValueError, ZeroDivisionError) if isinstance(error, k))
+    kinds = (IndexError, TypeError, ValueError, ZeroDivisionError)
+    kind = next((k for k in kinds if isinstance(error, k)), ValueError)
     given = ", ".join(f"{a.dtype}{tuple(a.shape)}" if hasattr(a, "shape") else repr(a)[:40] for a in arrays)
     raise kind(f"{name}: {reason}; inputs: {given}; fix: {op.fix}") from error

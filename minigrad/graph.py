@@ -124,7 +124,7 @@ class Op(Node):
                 arrays.append(x)
         try:
             out = quiet().run(self.forward, *arrays)
-        except (ValueError, TypeError, IndexError, ZeroDivisionError) as error:
+        except (ValueError, TypeError, IndexError, ArithmeticError) as error:
             explain(self, error, arrays)
         if last is None:
             return out

@@ -48,8 +48,9 @@ class InPlace(Handle):
         value = value.array if isinstance(value, Handle) else value
         try:
             put(array, index, value)
-        except (ValueError, IndexError, TypeError) as error:
-            raise type(error)(f"{name}: {error}; the tensor is {array.dtype}{array.shape}, the value "
+        except (ValueError, IndexError, TypeError, OverflowError) as error:
+            kind = ValueError if isinstance(error, OverflowError) else type(error)
+            raise kind(f"{name}: {error}; the tensor is {array.dtype}{array.shape}, the value "
                               f"{getattr(value, 'dtype', type(value).__name__)}{getattr(value, 'shape', '')}; fix: "
                               "give an index inside the tensor and a value that broadcasts to it") from None
         return self
@@ -102,19 +103,24 @@ class InPlace(Handle):
 
     def clamp_(self, min=None, max=None):
         """Between min and max."""
-        return self._assign("clamp_", ..., self.detach().clamp(min, max))
+        return self._become("clamp_", self.detach().clamp(min, max))
 
-    def normal_(self, mean=0.0, std=1.0):
+    def normal_(self, mean=0.0, std=1.0, *, generator=None):
         """Draws of N(mean, std**2)."""
-        return self._assign("normal_", ..., random.normal(self.array, mean, std))
+        return self._assign("normal_", ..., random.normal(self.array, mean, std, generator))
 
-    def uniform_(self, low=0.0, high=1.0):
+    def uniform_(self, low=0.0, high=1.0, *, generator=None):
         """Draws between low and high."""
-        return self._assign("uniform_", ..., random.uniform(self.array, low, high))
+        return self._assign("uniform_", ..., random.uniform(self.array, low, high, generator))
 
-    def bernoulli_(self, p=0.5):
-        """1 with probability p, else 0."""
-        return self._assign("bernoulli_", ..., array_module(self.array).less(random.uniform(self.array, 0, 1), p))
+    def bernoulli_(self, p=0.5, *, generator=None):
+        """1 with probability p, a number or a tensor that broadcasts, else 0."""
+        array, p = self.array, getattr(p, "array", p)
+        possible = (p >= 0) & (p <= 1)
+        if not (possible if isinstance(possible, bool) else possible.all()):
+            raise ValueError("bernoulli_: a probability is not in 0..1; give some that are")
+        drawn = random.draw(array_module(array), "random", array.shape, array.dtype, generator)
+        return self._assign("bernoulli_", ..., drawn < p)
 
 
 _KINDS = {"b": 0, "u": 1, "i": 1, "f": 2}  # what can hold what

@@ -4,33 +4,32 @@ Nothing else in the package uses them. In new code: `tensor`, `zeros`, `set_defa
 """
 
 from math import e, inf, nan, pi
-from types import SimpleNamespace
 
 import numpy
 
 from minigrad import create, ops
 from minigrad.backend.device import device
 from minigrad.graph import Handle
-from minigrad.modes import inference_mode
+from minigrad.modes import inference_mode, no_grad
 from minigrad.ops.index import select as _select
 from minigrad.ops.words import with_words
 from minigrad.tensor import Tensor
 
-__all__ = ["BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "Generator", "HalfTensor",
+__all__ = ["BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor",
            "IntTensor", "LongTensor", "ShortTensor", "Size", "absolute", "arccos", "arccosh", "arcsin", "arcsinh",
-           "arctan", "arctan2", "arctanh", "asarray", "backends", "bernoulli", "clip", "clone", "concat", "concatenate",
+           "arctan", "arctan2", "arctanh", "asarray", "bernoulli", "clip", "clone", "concat", "concatenate",
            "detach", "divide", "dtype", "e", "empty_like", "finfo", "fix", "ger", "greater", "greater_equal", "iinfo",
            "inf", "inference_mode", "int16", "int8", "is_floating_point", "is_tensor", "less", "less_equal", "load",
            "moveaxis", "multiply", "nan", "negative", "normal", "not_equal", "numel", "pi", "promote_types",
-           "row_stack", "save", "scalar_tensor", "select", "set_default_tensor_type", "subtract", "swapaxes",
-           "swapdims", "true_divide"]
+           "row_stack", "save", "scalar_tensor", "select", "set_default_tensor_type", "subtract", "swapdims",
+           "true_divide"]
 
 Size, dtype = tuple, numpy.dtype  # what shapes and dtypes are instances of
 int8, int16 = numpy.dtype("int8"), numpy.dtype("int16")
-finfo, iinfo, asarray, fix = numpy.finfo, numpy.iinfo, create.as_tensor, ops.trunc
+finfo, iinfo, fix = numpy.finfo, numpy.iinfo, ops.trunc
 clip, concat, concatenate, ger = ops.clamp, ops.cat, ops.cat, ops.outer
 subtract, multiply, divide, true_divide = ops.sub, ops.mul, ops.div, ops.div
-negative, absolute, moveaxis, swapaxes, swapdims = ops.neg, ops.abs, ops.movedim, ops.transpose, ops.transpose
+negative, absolute, moveaxis, swapdims = ops.neg, ops.abs, ops.movedim, ops.transpose
 arcsin, arccos, arctan, arctan2 = ops.asin, ops.acos, ops.atan, ops.atan2
 arcsinh, arccosh, arctanh, row_stack = ops.asinh, ops.acosh, ops.atanh, ops.vstack
 select = with_words(_select, __name__)  # not in `ops`, where a module has this name
@@ -110,9 +109,17 @@ def detach(x):
     return x.detach()
 
 
-def scalar_tensor(value, dtype=None, device=None):
+def scalar_tensor(s, dtype=None, device=None):
     """A number as a tensor without axes, in the default dtype."""
-    return create.tensor(value, dtype or create.get_default_dtype(), device)
+    return create.tensor(s, dtype or create.get_default_dtype(), device)
+
+
+def asarray(obj, dtype=None, device=None, copy=None, requires_grad=False):
+    """A tensor of `obj`, sharing its memory where it is an array or tensor, unless `copy`."""
+    if copy:
+        return create.tensor(obj, dtype, device, requires_grad)
+    x = create.as_tensor(obj, dtype, device)
+    return x.requires_grad_() if requires_grad else x
 
 
 def promote_types(a, b):
@@ -131,33 +138,27 @@ def empty_like(x, dtype=None, device=None):
     return create.empty(*x.shape, dtype=dtype or x.dtype, device=device or x.device)
 
 
-def normal(mean=0.0, std=1.0, size=None):
-    """Draws of N(mean, std**2); numbers with a size, or tensors that give it."""
-    if size is None:
-        size = (mean if isinstance(mean, Handle) else std).shape
-    return create.randn(*size) * std + mean
+def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, device=None, requires_grad=False):
+    """Draws of N(mean, std**2): numbers with a size, or tensors, which broadcast, instead of one or both."""
+    given = [x for x in (mean, std) if isinstance(x, Handle)]
+    if given and size is None:
+        size, dtype, device = numpy.broadcast_shapes(*(x.shape for x in given)), given[0].dtype, given[0].device
+    elif size is None:
+        raise TypeError(f"normal: mean={mean} and std={std} are numbers; give size, too, or tensors instead")
+    drawn = create.randn(size, generator=generator, dtype=dtype, device=device)
+    with no_grad():
+        drawn = drawn * std + mean
+    return drawn.requires_grad_() if requires_grad else drawn
 
 
-def bernoulli(p):
-    """1 with the probability in each place of p, else 0."""
-    return (create.rand_like(p) < p).to(p.dtype)
+def bernoulli(x, p=None, *, generator=None):
+    """1 with the probability in each place of x, else 0; with a number p, with that one in all places of x."""
+    return create.empty(x.shape, dtype=x.dtype, device=x.device).bernoulli_(x if p is None else p, generator=generator)
 
 
 def Variable(data, requires_grad=False):
     """The tensor itself: since PyTorch 0.4 every tensor can carry a graph. With requires_grad, a leaf on its memory."""
     return data.detach().requires_grad_() if requires_grad else data
-
-
-class Generator(numpy.random.Generator):
-    """A random generator of one's own, for `random_split` and `DataLoader`: Generator().manual_seed(42)."""
-
-    def __init__(self, device="cpu"):
-        super().__init__(numpy.random.Philox())
-
-    def manual_seed(self, seed):
-        """Start anew from a seed; returns the generator."""
-        self.bit_generator.state = numpy.random.Philox(seed).state
-        return self
 
 
 def save(state_dict, path):
@@ -179,8 +180,3 @@ def load(path, map_location=None, weights_only=True):
 
     tensors = checkpoint.load_safetensors(path)
     return tensors if map_location is None else {name: x.to(map_location) for name, x in tensors.items()}
-
-
-# Switches that tutorials set or ask: without effect, or never there.
-backends = SimpleNamespace(cudnn=SimpleNamespace(benchmark=False, deterministic=True, enabled=False),
-                           mps=SimpleNamespace(is_available=lambda: False))

@@ -1,7 +1,15 @@
 """torch.linalg, as far as it is there: norms, and the products of `ops` under its roof."""
 
 from minigrad import ops
-from minigrad.ops import cross, matmul, matrix_power  # noqa: F401 (part of this roof)
+from minigrad.absent import names_of
+from minigrad.ops import matmul, matrix_power  # noqa: F401 (part of this roof)
+
+__getattr__ = names_of(__name__)
+
+
+def cross(x, y, dim=-1):
+    """The cross product of the vectors of three along `dim`."""
+    return ops.cross(x, y, dim)
 
 
 def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None):

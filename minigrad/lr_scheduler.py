@@ -8,6 +8,9 @@ import math
 import sys
 
 from minigrad import optim
+from minigrad.absent import names_of
+
+__getattr__ = names_of("minigrad.optim.lr_scheduler")
 
 
 class LRScheduler:

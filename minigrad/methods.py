@@ -5,7 +5,7 @@ import numpy
 from minigrad import create, ops
 from minigrad.convert import cast
 from minigrad.graph import Handle, Leaf
-from minigrad.modes import mode
+from minigrad.modes import enable_grad
 from minigrad.ops.index import select
 from minigrad.ops.words import with_words
 
@@ -29,8 +29,10 @@ def _reshaped(name):
     def change(self, *arguments, **options):
         if isinstance(self.node, Leaf):
             self._writable(f"{name}_")
-        view = function(self, *arguments, **options)
-        self.array, self.node = view.array, view.node if mode.grad else self.node
+        with enable_grad():  # a graph that hangs on it has to know the shape
+            view = function(self, *arguments, **options) if not isinstance(self.node, Leaf) else function(
+                self.detach(), *arguments, **options)
+        self.array, self.node = view.array, view.node or self.node
         return self
 
     change.__name__, change.__qualname__ = f"{name}_", f"Methods.{name}_"
@@ -74,7 +76,7 @@ class Methods(Handle):
 
     reshape, view, flatten, ravel, unflatten = ops.reshape, ops.view, ops.flatten, ops.ravel, ops.unflatten
     squeeze, unsqueeze, transpose, permute, t = ops.squeeze, ops.unsqueeze, ops.transpose, ops.permute, ops.t
-    swapaxes, swapdims, movedim, moveaxis = ops.transpose, ops.transpose, ops.movedim, ops.movedim
+    swapaxes, swapdims, movedim, moveaxis = ops.swapaxes, ops.transpose, ops.movedim, ops.movedim
     expand, broadcast_to, repeat, tile = ops.expand, ops.broadcast_to, ops.repeat, ops.tile
     repeat_interleave, flip, fliplr, flipud = ops.repeat_interleave, ops.flip, ops.fliplr, ops.flipud
     roll, rot90, split, chunk, unbind = ops.roll, ops.rot90, ops.split, ops.chunk, ops.unbind

@@ -44,6 +44,7 @@ class Tensor(Conversions, Copies, Hooks, InPlace, Methods):
     ndim = property(lambda self: self.array.ndim, doc="The number of axes.")
     device = property(lambda self: device_of(self.array), doc="Where the array lies.")
     is_cuda = property(lambda self: self.device.type == "cuda", doc="Whether it lies on a GPU.")
+    is_xpu = is_mps = is_meta = is_sparse = is_quantized = is_mkldnn = False
     grad_fn = property(lambda self: self.node if isinstance(self.node, Op) else None, doc="The op that made it.")
     is_leaf = property(lambda self: not isinstance(self.node, Op), doc="Whether no op made it.")
     requires_grad = property(lambda self: self.node is not None, lambda self, value: self.requires_grad_(value),

@@ -272,6 +272,11 @@ class ndarray:  # noqa: N801 (CuPy's name)
     def swapaxes(self, axis1, axis2):
         return self._view(self._host.swapaxes(axis1, axis2))
 
+    def diagonal(self, offset=0, axis1=0, axis2=1):
+        host = self._host.diagonal(offset, axis1, axis2)
+        host.flags.writeable = self._host.flags.writeable  # NumPy's is read-only
+        return self._view(host)
+
     def squeeze(self, axis=None):
         return self._view(self._host.squeeze(axis))
 

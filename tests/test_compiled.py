@@ -11,6 +11,7 @@ import minigrad as mg
 from minigrad import nn, optim
 from minigrad.backend import compiled as loops
 from minigrad.backend import numpy as cpu
+from minigrad.backend import threads
 
 SHAPES = (5,), (200, 300), (7,), (300, 1500), ()  # small ones between large ones; the largest on several threads
 
@@ -19,12 +20,17 @@ SHAPES = (5,), (200, 300), (7,), (300, 1500), ()  # small ones between large one
 def as_new():
     """What a test makes of numba's presence is forgotten after it."""
     yield
-    loops.compiler.cache_clear(), loops.compiled.cache_clear()
+    forget()
+
+
+def forget():
+    for known in (loops.compiler, loops.compiled, loops.shared, threads._native):
+        known.cache_clear()
 
 
 def switch(monkeypatch, value):
     monkeypatch.setenv("MINIGRAD_COMPILE", value)
-    loops.compiler.cache_clear(), loops.compiled.cache_clear()
+    forget()
 
 
 def trained(make, dtype, steps=4):
@@ -71,8 +77,8 @@ def test_the_optimisers_buffers_begin_at_a_cache_line(size, dtype):
 
 @pytest.mark.parametrize(("dtype", "shape"), [("float16", (200, 300)), ("float32", (20, 30))])
 def test_what_is_not_worth_compiling_is_not(dtype, shape, monkeypatch):
+    forget()
     monkeypatch.setattr(loops, "compiler", lambda: pytest.fail("asked for numba"))
-    loops.compiled.cache_clear()
     p = nn.Parameter(mg.ones(shape, dtype=getattr(mg, dtype)))
     p.grad = mg.ones(shape, dtype=getattr(mg, dtype))
     optim.Adam([p], lr=0.5).step()
@@ -107,13 +113,13 @@ def both_ways(monkeypatch, compute):
     switch(monkeypatch, "0")
     expected = compute()
     switch(monkeypatch, "1")
-    ran, compiled = set(), loops.compiled
+    ran = set()
 
-    def noted(loop):
-        ran.add(loop.__name__)
-        return compiled(loop)
+    def noting(make):
+        return lambda loop: ran.add(loop.__name__) or make(loop)
 
-    monkeypatch.setattr(loops, "compiled", noted)
+    for name in ("compiled", "shared"):
+        monkeypatch.setattr(loops, name, noting(getattr(loops, name)))
     found = compute()
     monkeypatch.undo()
     return expected, found, ran
@@ -335,7 +341,7 @@ def test_the_loop_as_plain_python_is_the_same_update():
     p, g, m, v = (rng.standard_normal(50) for _ in range(4))
     v = v * v
     expected = p * 0.9 - m_of(m, g, p) / (np.sqrt(v_of(v, g, p)) + 1e-3) * 0.1
-    loops.adam(p, g, m, v, 0.9, 0.2, 0.5, 0.5, 0.75, 0.25, 1e-3, 0.1)
+    loops.adam(0, 50, p, g, m, v, 0.9, 0.2, 0.5, 0.5, 0.75, 0.25, 1e-3, 0.1)
     np.testing.assert_allclose(p, expected, rtol=1e-14)
 
 

@@ -1,5 +1,6 @@
 """Gradients as values, `grad`, and stored, `backward`. And Function and the switches, under PyTorch's roof."""
 
+from minigrad.absent import names_of
 from minigrad.autograd.function import Function
 from minigrad.backend import array_module, as_array
 from minigrad.graph import Handle, Leaf, Op, sweep
@@ -15,6 +16,7 @@ from minigrad.modes import (
 
 __all__ = ["Function", "backward", "detect_anomaly", "enable_grad", "grad", "inference_mode", "is_grad_enabled",
            "no_grad", "set_detect_anomaly", "set_grad_enabled"]
+__getattr__ = names_of(__name__)
 
 
 def array_of(value):

@@ -30,6 +30,16 @@ def compiled(loop):
 
 
 @functools.cache
+def shared(loop):
+    """The function `loop(start, stop, *arrays)` as run(count, block, *arrays), which all threads share, or None."""
+    if compiler() is None:
+        return None
+    from minigrad.backend import native
+
+    return native.parallel(loop)
+
+
+@functools.cache
 def compiler():
     """The module numba, or None where it is not wanted, not installed, or not made for this NumPy (as it then says)."""
     wanted = os.environ.get("MINIGRAD_COMPILE", "").strip() or "1"
@@ -46,8 +56,9 @@ def compiler():
     return numba
 
 
-def adam(p, g, exp_avg, exp_avg_sq, shrink, decay, beta1, rest1, beta2, rest2, eps, rate):
+def adam(start, stop, p, g, exp_avg, exp_avg_sq, shrink, decay, beta1, rest1, beta2, rest2, eps, rate):
     """`optim.Adam.update`, for vectors of one length, of float32 or float64, and numbers of their dtype."""
+    p, g, exp_avg, exp_avg_sq = p[start:stop], g[start:stop], exp_avg[start:stop], exp_avg_sq[start:stop]
     for i in range(p.size):
         value, slope, mean, square = p[i], g[i], exp_avg[i], exp_avg_sq[i]
         if shrink != 1:
@@ -60,24 +71,27 @@ def adam(p, g, exp_avg, exp_avg_sq, shrink, decay, beta1, rest1, beta2, rest2, e
         p[i], exp_avg[i], exp_avg_sq[i] = value, mean, square
 
 
-def outer(x, y, out):
+def outer(start, stop, x, y, out):
     """out[i, j] = x[i] * y[j]: vectors (M,) and (N,) into (M, N)"""
+    x, out = x[start:stop], out[start:stop]
     for i in range(x.size):
         factor = x[i]
         for j in range(y.size):
             out[i, j] = factor * y[j]
 
 
-def leaky(x, slope, out):
+def leaky(start, stop, out, x, slope):
     """out = max(x, slope * x), vectors of one length"""
+    out, x = out[start:stop], x[start:stop]
     for i in range(x.size):
         y = x[i]
         low = y * slope
         out[i] = y if y > low else low
 
 
-def leaky_slope(g, y, slope, out):
+def leaky_slope(start, stop, out, g, y, slope):
     """out = g, times slope where y is not positive, vectors of one length"""
+    out, g, y = out[start:stop], g[start:stop], y[start:stop]
     for i in range(g.size):
         out[i] = g[i] if y[i] > 0 else g[i] * slope
 

@@ -21,7 +21,7 @@ def sum_blocks(part, count, rows, values, work):
     return part(slice(0, count))
 
 
-def for_pieces(part, operations, *arrays):
+def for_pieces(part, operations, *arrays, loop=None, numbers=()):
     """part(*arrays), whole."""
     part(*arrays)
 
@@ -44,6 +44,9 @@ def channels_last(shape, dtype):
 
 def loop(function, like):
     """None: compiled loops are the CPU's."""
+
+
+shared_loop = loop
 
 
 def aligned_zeros(size, dtype):

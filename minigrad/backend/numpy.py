@@ -92,8 +92,17 @@ def loop(function, like):
 
     None without numba, for dtypes other than float32 and float64, and where it is not worth it.
     """
-    fits = like.size >= LEAST and like.dtype.char in "fd" and like.dtype.isnative
-    return compiled.compiled(function) if fits else None
+    return compiled.compiled(function) if is_worth_compiling(like) else None
+
+
+def shared_loop(function, like):
+    """The same of a loop(start, stop, *arrays), as run(count, block, *arrays), which all threads share."""
+    return compiled.shared(function) if is_worth_compiling(like) else None
+
+
+def is_worth_compiling(array):
+    """Whether a loop over arrays like this one would be compiled."""
+    return array.size >= LEAST and array.dtype.char in "fd" and array.dtype.isnative
 
 
 def aligned_zeros(size, dtype):
@@ -147,9 +156,9 @@ def outer(x, y):
         return x.reshape(-1, 1).dot(y.reshape(1, -1))
     if size >= LEAST and x.dtype == y.dtype:
         out = numpy.empty((x.size, y.size), x.dtype)
-        compute = loop(compiled.outer, out)
+        compute = shared_loop(compiled.outer, out)
         if compute:
-            compute(x, y, out)
+            compute(x.size, threads.share(x.size, y.size), x, y, out)
             return out
     return x.reshape(-1, 1) * y if size > LARGE else dot(x.reshape(-1, 1), y.reshape(1, -1))
 

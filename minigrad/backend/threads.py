@@ -14,10 +14,11 @@ OPENBLAS_NUM_THREADS), or of the cores that this process may use.
 """
 
 import ctypes
+import functools
 import os
 import threading
 import time
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 import numpy as np
 from numpy.linalg import _umath_linalg
@@ -27,8 +28,9 @@ CACHED = 1 << 19  # values, two megabytes of float32: about what a block may tak
 LEAST = 1 << 14  # values: fewer are not worth flattening for a loop, nor a quarter of a second for loading numba
 SMALL = 1 << 20  # operations below which handing work to another thread costs more than it saves
 EARLY, LATER = 1 << 13, 1 << 18  # multiply-adds from which OpenBLAS splits a product with a vector, and of two matrices
-LONG = 1 << 24  # the same for the multiply-adds of a matrix product
+MEDIUM, LONG = 1 << 22, 1 << 24  # the same for multiply-adds of a product: in compiled code, and without
 LATE = 500e-6  # seconds that others may take longer than this thread, before that counts as being kept waiting
+CALLED = 72  # the word that counts calls of threads away from compiled jobs
 REST = 0.05, 2.0  # seconds for which one thread then works alone, the first time and at most
 
 
@@ -40,6 +42,18 @@ def _blas_switches():
         if get is not None:
             return get, getattr(library, f"{prefix}_set_num_threads{suffix}")
     return None
+
+
+@functools.cache
+def blas_function(name):
+    """(address, bits of its integers) of a function of NumPy's BLAS such as "sgemm" in its C form, or (None, 0)."""
+    library = ctypes.CDLL(_umath_linalg.__file__)
+    for prefix, suffix, bits in (("scipy_cblas_", "64_", 64), ("cblas_", "64_", 64), ("scipy_cblas_", "", 32),
+                                 ("cblas_", "", 32)):
+        function = getattr(library, f"{prefix}{name}{suffix}", None)
+        if function is not None:
+            return ctypes.cast(function, ctypes.c_void_p).value, bits
+    return None, 0
 
 
 def _asked_for():
@@ -67,8 +81,10 @@ class _Threads:
         self.forget()
 
     def forget(self):
+        """As at the beginning: after a fork no thread is there."""
         self.lock, self.loops, self.blas_threads = threading.Lock(), 0, 1
-        self.tasks, self.started = SimpleQueue(), 0
+        self.tasks, self.started, self.asleep = SimpleQueue(), 0, 0
+        self.words, self.look = np.zeros(80, np.int64), None  # those of `native`, and what looks at them, once in use
         self.late, self.alone_until, self.rest = 0, 0.0, REST[0]
 
     def note(self, worked, waited):
@@ -85,8 +101,40 @@ class _Threads:
         """Start the threads that are not there yet."""
         with self.lock:
             while self.started < self.count - 1:
-                threading.Thread(target=_serve, args=(self.tasks,), name="minigrad", daemon=True).start()
+                threading.Thread(target=self.serve, name="minigrad", daemon=True).start()
                 self.started += 1
+
+    def serve(self):
+        """What each thread does for ever: tasks, compiled jobs, and sleep. Infinities are results there as well."""
+        np.seterr(all="ignore")
+        while True:
+            called = int(self.words[CALLED])
+            try:
+                task = self.tasks.get_nowait()
+            except Empty:
+                if self.look is not None:
+                    self.look(self.words, called)
+                    if self.words[CALLED] != called:
+                        continue
+                with self.lock:
+                    self.asleep += 1
+                task = self.tasks.get()
+                with self.lock:
+                    self.asleep -= 1
+            task()
+
+    def ask(self, task, count):
+        """Let `count` threads do a task, each as soon as it can."""
+        for _ in range(count):
+            self.tasks.put(task)
+        self.words[CALLED] += 1
+
+    def wake(self):
+        """Have all threads look for compiled jobs."""
+        if self.started < self.count - 1:
+            self.start()
+        if self.asleep:
+            self.ask(_nothing, self.asleep)
 
     def __enter__(self):
         with self.lock:
@@ -103,11 +151,8 @@ class _Threads:
                 self.blas[1](self.blas_threads)
 
 
-def _serve(tasks):
-    """What a thread of the pool does for ever. Infinities are results there as well."""
-    np.seterr(all="ignore")
-    while True:
-        tasks.get()()
+def _nothing():
+    """What a thread is woken with."""
 
 
 _threads = one_blas_thread = _Threads()  # `with one_blas_thread:` is what the second name is for
@@ -138,8 +183,7 @@ def _run(work, parts):
     if _threads.started < _threads.count - 1:
         _threads.start()
     with _threads:
-        for _ in range(min(_threads.count, len(parts)) - 1):
-            _threads.tasks.put(take)
+        _threads.ask(take, min(_threads.count, len(parts)) - 1)
         take()
         ended = time.perf_counter()
         for _ in parts:  # also after an error: the caller's arrays are in use until all are done
@@ -213,20 +257,28 @@ def sum_blocks(part, count, rows, values, work):
     return total
 
 
-def for_pieces(part, operations, *arrays):
+def share(count, operations):
+    """How many of `count` elements a thread takes at once, of a loop with so many operations an element."""
+    return count if count * operations < SMALL else -(-count // _threads.count)
+
+
+def for_pieces(part, operations, *arrays, loop=None, numbers=()):
     """part(*pieces) for matching pieces of arrays of one shape, on several threads where that pays.
 
     `operations` is how many there are an element. The pieces are vectors, but for arrays that are small (less than
-    `LEAST`), or not laid out alike without gaps: then there is one piece, the arrays as they are.
+    `LEAST`), or not laid out alike without gaps: then there is one piece, the arrays as they are. `loop`, if not None,
+    is a compiled one over the elements of vectors and `numbers`, and does those in the place of `part`.
     """
     first = arrays[0]
     alone = first.size * operations < SMALL
-    if first.size < LEAST or alone and first.ndim == 1 or any(array.strides != first.strides for array in arrays):
+    if first.size < LEAST or any(array.strides != first.strides for array in arrays):
         part(*arrays)
         return
     flat = [array.ravel("K") for array in arrays]  # in the order of their memory, which thus is the same
     if not np.may_share_memory(flat[0], first):  # there are gaps: this is a copy
         part(*arrays)
+    elif loop is not None:
+        loop(first.size, share(first.size, operations), *flat, *numbers)
     elif alone:
         part(*flat)
     else:
@@ -241,6 +293,14 @@ def matmul(x, y):
         return x @ y
 
 
+@functools.cache
+def _native():
+    """The module `native` if code can be compiled here and can call the BLAS, else None."""
+    from minigrad.backend import native
+
+    return native if native.is_usable() else None
+
+
 def dot(x, y):
     """x.dot(y) of vectors or matrices, the BLAS on one thread.
 
@@ -250,17 +310,27 @@ def dot(x, y):
     work = x.size * columns
     if work < EARLY or work < LATER and x.ndim == 2 == y.ndim or _threads.blas is None:
         return x.dot(y)
-    kind = x.dtype if x.dtype == y.dtype else None
-    if work < LONG or _threads.count == 1 or kind is None or kind.char not in "fd" or x.ndim == y.ndim == 1:
+    alike = x.dtype == y.dtype and x.dtype.char in "fd" and not x.ndim == y.ndim == 1
+    if work < MEDIUM or _threads.count == 1 or not alike:
         with _threads:
             return x.dot(y)
-    out = np.empty(x.shape[:-1] + y.shape[1:], kind)
-    if x.ndim == 2 and len(out) >= columns:
-        def part(i):
+    out = np.empty(x.shape[:-1] + y.shape[1:], x.dtype)
+    by_rows = x.ndim == 2 and len(out) >= columns
+    native = _native()
+    if native and out.ndim == 2 and native.split_product(x, y, out, by_rows, -(-max(out.shape) // _threads.count)):
+        return out
+
+    def part(i):
+        if by_rows:
             np.matmul(x[i], y, out=out[i])
-    else:
-        def part(i):
+        else:
             np.matmul(x, y[:, i], out=out[..., i])
 
-    _run(part, _cut(0, max(out.shape), _threads.count))
+    parts = _cut(0, len(out) if by_rows else columns, _threads.count)
+    if work >= LONG:
+        _run(part, parts)
+    else:
+        with _threads:
+            for i in parts:
+                part(i)
     return out

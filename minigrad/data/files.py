@@ -37,29 +37,65 @@ def publish(temporary, path):
         os.close(folder)
 
 
-@contextlib.contextmanager
-def alone(folder, log):
-    """Hold a folder's lock: of several processes that make a file there, one works, and the others wait for it.
+class Lock:
+    """A folder's lock, which one process at a time can hold; the system takes it back when that ends, however it does.
 
-    The system lets go of the lock when the process ends, however it does. Systems without such locks do without.
+    It is the folder itself that is locked; on Windows, where folders cannot be, a file `lock` in it. On a file system
+    without locks everyone gets it.
     """
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
+
+    def __init__(self, folder):
+        self.folder, self.handle = Path(folder), None
+
+    def take(self, wait=False):
+        """Whether the lock is ours now. With wait=True, wait until it is."""
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            import fcntl
+        except ImportError:
+            return self._take_on_windows(wait)
+        self.handle = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(self.handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            log(f"waiting for another process that is building in {folder}")
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            self.release()
+            return False
         except OSError:  # a file system without locks
             pass
+        return True
+
+    def _take_on_windows(self, wait):
+        import msvcrt
+
+        self.handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT)
+        while True:
+            try:
+                msvcrt.locking(self.handle, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)  # LK_LOCK: for ten seconds
+                return True
+            except OSError:
+                if not wait:
+                    self.release()
+                    return False
+
+    def release(self):
+        """Let go of the lock, if it is ours."""
+        if self.handle is not None:
+            os.close(self.handle)
+            self.handle = None
+
+    __del__ = release
+
+
+@contextlib.contextmanager
+def alone(folder, log):
+    """Hold a folder's lock: of several processes that make a file there, one works, and the others wait for it."""
+    lock = Lock(folder)
+    if not lock.take():
+        log(f"waiting for another process that is building in {folder}")
+        lock.take(wait=True)
+    try:
         yield
     finally:
-        os.close(handle)
+        lock.release()
 
 
 def exactly(file, size, path):

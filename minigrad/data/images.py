@@ -8,12 +8,14 @@ A build can be interrupted at any moment, power cuts included. What is done stay
 goes on from there, and faces.h5 appears only when it is whole.
 
 Nothing is extracted to the disk, no image is decoded before its declared size was checked, and anything amiss in the
-source is a `DataError` that names the image and the fix. `minigrad.data.hdf5` describes the file and reads it.
+source is a `DataError` that names the image and the fix. An image that does not decode is left out, counted and named,
+unless `strict` asks to stop there. `minigrad.data.hdf5` describes the file and reads it.
 """
 
 import argparse
 import hashlib
 import io
+import json
 import os
 import re
 import stat
@@ -28,15 +30,17 @@ from minigrad.data.files import alone, open_regular, publish
 from minigrad.data.hdf5 import MAX_NAME, ImageSet, create_layout, read_layout
 from minigrad.errors import DataError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
-DECODERS = ("JPEG", "PNG", "BMP", "WEBP")  # of Pillow's many, those that are needed
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff")
+DECODERS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF")  # of Pillow's many, those that are needed
 MAX_FILE = 2**26  # bytes of one encoded image
 MAX_PIXELS = 2**26  # of one decoded image
 MAX_LIST = 2**28  # bytes of an attribute list; CelebA's has 2**24.7
 STEP = 256  # images between two marks of progress
+NAMED = 10  # images that were left out, at most, whose names are kept
 
 
-def build(path, source, *, crop=None, size=None, limit=None, attributes=None, overwrite=False):
+def build(path, source, *, crop=None, size=None, limit=None, attributes=None, background="white", strict=False,
+          overwrite=False):
     """Build an image set; or finish one, if `path`.partial is what an interrupted call with the same arguments left.
 
     Args:
@@ -46,19 +50,25 @@ def build(path, source, *, crop=None, size=None, limit=None, attributes=None, ov
         size: (height, width) that each image is then resampled to.
         limit: take no more than this many images, the first in natural order.
         attributes: a list in the format of CelebA's list_attr_celeba.txt.
+        background: the colour, by a name of CSS's or as "#rrggbb", on which transparent images stand.
+        strict: stop at an image that does not decode. Otherwise it is left out; `about["skipped"]` of the image set has
+            how many were, and the first names.
         overwrite: replace `path` if it exists, and drop a `path`.partial that is of something else.
 
     Raises:
-        DataError: something is wrong with the source, the list or a file in the way.
+        DataError: something is wrong with the source, the list or a file in the way; no image decodes.
+        ValueError: the background is no colour.
 
-    Every image comes out as uint8 RGB. Without `crop` and `size`, they all have to be of one size.
+    Every image comes out as uint8 RGB, of 16 bits the upper 8. Without `crop` and `size`, they all have to be of one
+    size.
     """
-    path = Path(path)
+    path, ground = Path(path), colour(background)
     _refuse_existing(path, overwrite)
     with _open_source(source) as images:
-        names = images.names = images.names[:limit]
+        names, images.ground = images.names[:limit], ground
+        images.names = names
         known = read_attributes(attributes, names) if attributes else {}
-        side = size or (crop if crop != "square" else None) or _cropped(crop, *_decode(images, names[0]).shape[:2])
+        side = size or (crop if crop != "square" else None) or _cropped(crop, *_first_size(images, names, strict))
         shape = (len(names), *side, 3)
         about = {
             "format": "minigrad images 1",
@@ -67,13 +77,40 @@ def build(path, source, *, crop=None, size=None, limit=None, attributes=None, ov
             "crop": list(crop) if crop and crop != "square" else crop,
             "size": list(size) if size else None,
             "attributes": Path(attributes).name if attributes else None,
+            "background": background,
         }
         with alone(path.parent, lambda line: print(line, file=sys.stderr)):
             _refuse_existing(path, overwrite)
             partial = Path(f"{path}.partial")
             layout = _begin(partial, shape, names, known, about, overwrite)
-            _fill(partial, layout, lambda name: _prepare(images, name, crop, size, layout.shape[1:3]))
+            skipped = Path(f"{path}.skipped")
+            _fill(partial, layout, skipped, strict, lambda name: _decode(images, name),
+                  lambda name, pixels: _prepare(images.path, name, pixels, crop, size, layout.shape[1:3]))
+            if skipped.exists():
+                partial = _without(images, layout, partial, skipped)
             publish(partial, path)
+            for rest in (skipped, Path(f"{path}.partial")):
+                rest.unlink(missing_ok=True)
+
+
+def colour(text):
+    """A colour's name of CSS's, or "#rrggbb", as (red, green, blue). ValueError for another text."""
+    from PIL import ImageColor
+
+    try:
+        return ImageColor.getrgb(text)[:3]
+    except ValueError:
+        raise ValueError(f"{text!r} is no colour; give a name, say white, or #rrggbb") from None
+
+
+def _first_size(images, names, strict):
+    """(height, width) of the first image that decodes."""
+    for name in names:
+        try:
+            return _decode(images, name).shape[:2]
+        except DataError:
+            if strict or name == names[-1]:
+                raise
 
 
 def _refuse_existing(path, overwrite):
@@ -138,20 +175,63 @@ def _begin(partial, shape, names, attributes, about, overwrite):
     return read_layout(partial)
 
 
-def _fill(partial, layout, prepare):
-    """Write the images that are not yet in, as plain bytes, marking how many are after every few."""
+def _fill(partial, layout, skipped, strict, decode, prepare):
+    """Write the images that are not yet in, as plain bytes, marking how many are after every few.
+
+    Zeros stand for one that does not decode, and its name goes to the file `skipped`.
+    """
     from tqdm import tqdm
 
     row = int(np.prod(layout.shape[1:]))
+    if layout.done == 0:
+        skipped.unlink(missing_ok=True)
     with open(partial, "rb+") as file, tqdm(total=layout.shape[0], initial=layout.done, unit=" images",
                                             disable=None) as bar:
         for first in range(layout.done, layout.shape[0], STEP):
             names = layout.names[first:first + STEP]
             file.seek(layout.start + first * row)
             for name in names:
-                file.write(prepare(name))
+                try:
+                    pixels = decode(name)
+                except DataError as error:
+                    if strict:
+                        raise
+                    _skip(skipped, name, error)
+                    file.write(bytes(row))
+                else:
+                    file.write(prepare(name, pixels))
                 bar.update()
             _mark(file, layout, first + len(names))
+
+
+def _skip(skipped, name, error):
+    """Note an image that is left out."""
+    print(f"left out: {error}", file=sys.stderr)
+    with open(skipped, "a") as file:
+        file.write(json.dumps(name) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _without(images, layout, partial, skipped):
+    """Make a file without the images that were left out of the partial one; its path."""
+    out = {json.loads(line) for line in skipped.read_text().splitlines()}
+    rows = [i for i, name in enumerate(layout.names) if name not in out]
+    if not rows:
+        _first_size(images, layout.names, strict=True)  # which says what is wrong with the first
+    names = [name for name in layout.names if name in out]
+    about = {**layout.about, "skipped": {"images": len(names), "names": names[:NAMED]}}
+    whole = Path(f"{partial}.whole")
+    create_layout(whole, (len(rows), *layout.shape[1:]), [layout.names[i] for i in rows],
+                  {key: values[rows] for key, values in layout.attributes.items()}, about)
+    new, size = read_layout(whole), int(np.prod(layout.shape[1:]))
+    with open(partial, "rb") as source, open(whole, "rb+") as file:
+        file.seek(new.start)
+        for i in rows:
+            source.seek(layout.start + i * size)
+            file.write(source.read(size))
+        _mark(file, new, len(rows))
+    return whole
 
 
 def _mark(file, layout, done):
@@ -163,23 +243,22 @@ def _mark(file, layout, done):
     file.flush()
 
 
-def _prepare(images, name, crop, size, expected):
-    """An image as uint8 of the shape that the set has: decoded, cropped, resampled."""
+def _prepare(source, name, pixels, crop, size, expected):
+    """A decoded image in the shape that the set has: cropped, resampled."""
     from PIL import Image
 
-    pixels = _decode(images, name)
     height, width = pixels.shape[:2]
     if crop:
         crop = _cropped(crop, height, width)
         if height < crop[0] or width < crop[1]:
-            raise DataError(f"{images.path}: {name}: is {height}×{width} (height×width), less than the crop of "
+            raise DataError(f"{source}: {name}: is {height}×{width} (height×width), less than the crop of "
                             f"{crop[0]}×{crop[1]}; choose a smaller --crop")
         top, left = (height - crop[0]) // 2, (width - crop[1]) // 2
         pixels = pixels[top:top + crop[0], left:left + crop[1]]
     if size and pixels.shape[:2] != tuple(size):
         pixels = np.asarray(Image.fromarray(pixels).resize((size[1], size[0]), Image.Resampling.LANCZOS))
     if pixels.shape[:2] != tuple(expected):
-        raise DataError(f"{images.path}: {name}: is {height}×{width} (height×width), the first image is "
+        raise DataError(f"{source}: {name}: is {height}×{width} (height×width), the first image is "
                         f"{expected[0]}×{expected[1]}; pass --size, or --crop")
     return np.ascontiguousarray(pixels)
 
@@ -203,12 +282,28 @@ def _decode(images, name):
             with Image.open(io.BytesIO(content), formats=DECODERS) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise ValueError(f"it declares {image.width}×{image.height} pixels")
-                return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))  # cameras note which side is up
+                return _rgb(ImageOps.exif_transpose(image), images.ground)  # cameras note which side is up
     except Exception as error:  # on damaged images Pillow's decoders raise nearly every class there is
         reason = " ".join(str(error).split())
         if isinstance(error, UnidentifiedImageError):  # which says the address of a buffer
             reason = f"it is none of {', '.join(DECODERS)}, or its beginning is damaged"
         raise DataError(f"{images.path}: {name}: does not decode ({reason}); replace it, or take it out") from error
+
+
+def _rgb(image, ground):
+    """A Pillow image as uint8 H×W×3: of 16 bits the upper 8, of a transparent one what is seen on the ground."""
+    from PIL import Image
+
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        grey = np.asarray(image).astype(np.int64)  # convert() would make white of all above 255
+        if grey.min() < 0 or grey.max() >= 2**16:
+            raise ValueError(f"its pixels reach from {grey.min()} to {grey.max()}; save it with 8 or 16 bits")
+        return np.repeat((grey >> 8).astype(np.uint8)[..., None], 3, 2)
+    if image.mode == "F":
+        raise ValueError("its pixels are floating-point numbers of no known range; save it with 8 or 16 bits")
+    if image.has_transparency_data:
+        image = Image.alpha_composite(Image.new("RGBA", image.size, ground), image.convert("RGBA"))
+    return np.asarray(image.convert("RGB"))
 
 
 def _open_source(path):
@@ -220,6 +315,8 @@ def _open_source(path):
 
 class _Source:
     """A folder or zip: `names` in natural order, `read` for the bytes of one of them, `digest` for all."""
+
+    ground = (255, 255, 255)  # what transparent images stand on
 
     def __init__(self, path, names):
         self.path, self.names = path, sorted(names, key=_natural)
@@ -243,8 +340,9 @@ class _Source:
 
 class _Folder(_Source):
     def __init__(self, path):
-        found = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
-        super().__init__(path, [file.relative_to(path).as_posix() for file in found if _is_image(file.name)])
+        files = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
+        names = (file.relative_to(path).as_posix() for file in files)
+        super().__init__(path, [name for name in names if is_image(name)])
 
     def read(self, name):
         try:
@@ -277,7 +375,7 @@ class _Zip(_Source):
                 if not member.filename.endswith("/"):  # is_dir() stumbles over an empty name
                     self._check(path, member)
                     self.members[member.filename] = member
-            super().__init__(path, [name for name in self.members if _is_image(name)])
+            super().__init__(path, [name for name in self.members if is_image(name)])
         except BaseException:
             self.file.close()
             raise
@@ -316,8 +414,10 @@ class _Zip(_Source):
         self.file.close()
 
 
-def _is_image(name):
-    return Path(name).suffix.lower() in SUFFIXES and not Path(name).name.startswith(".") and "__MACOSX" not in name
+def is_image(name):
+    """Whether a file of a source, by its path in it, is meant as an image: what systems put beside them is not."""
+    parts = Path(name).parts
+    return Path(name).suffix.lower() in SUFFIXES and not any(p.startswith(".") or p == "__MACOSX" for p in parts)
 
 
 def _natural(name):
@@ -354,6 +454,9 @@ def main(arguments=None):
                           help="then resample to S×S, or to H×W where two are given")
     building.add_argument("--limit", type=_count, metavar="N", help="take the first N images only")
     building.add_argument("--attributes", metavar="LIST", help="a list in the format of list_attr_celeba.txt")
+    building.add_argument("--background", type=_colour, default="white", metavar="COLOUR",
+                          help="what transparent images stand on (white)")
+    building.add_argument("--strict", action="store_true", help="stop at an image that does not decode")
     building.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
     showing = commands.add_parser("info", help="say what one holds")
     showing.add_argument("file")
@@ -364,7 +467,8 @@ def main(arguments=None):
     try:
         if options.command == "build":
             build(options.file, options.source, crop=options.crop, size=options.size, limit=options.limit,
-                  attributes=options.attributes, overwrite=options.overwrite)
+                  attributes=options.attributes, background=options.background, strict=options.strict,
+                  overwrite=options.overwrite)
         print(info(options.file))
     except (DataError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -386,6 +490,14 @@ def _two(parser, option, values):
 
 def _crop(text):
     return text if text == "square" else _side(text)
+
+
+def _colour(text):
+    try:
+        colour(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(error) from None
+    return text
 
 
 def _count(text):

@@ -64,7 +64,7 @@ def random_split(dataset, lengths, generator=None):
     """Subsets without common samples, drawn at random: random_split(dataset, [50, 10]) or [0.8, 0.2].
 
     Fractions that add up to 1 are rounded down, and what is left over goes to the first ones. `generator` is a
-    numpy.random.Generator; without one the global generator draws.
+    Generator; without one the global generator draws.
     """
     total, lengths = len(dataset), list(lengths)
     if any(isinstance(n, float) for n in lengths) and math.isclose(sum(lengths), 1):
@@ -74,7 +74,7 @@ def random_split(dataset, lengths, generator=None):
     if sum(lengths) != total:
         raise ValueError(f"random_split: the lengths {lengths} add up to {sum(lengths)}, the dataset has {total} "
                          f"samples; make them add up to {total}, or give fractions that add up to 1")
-    order = (generator or random.generator(numpy)).permutation(total).tolist()
+    order = random.permutation(numpy, total, generator).tolist()
     ends = numpy.cumsum(lengths).tolist()
     return [Subset(dataset, order[end - n:end]) for n, end in zip(lengths, ends)]
 
@@ -126,7 +126,7 @@ class DataLoader:
         collate_fn: makes a batch from a list of samples; `default_collate` if None.
         pin_memory: taken for PyTorch's sake, without effect.
         drop_last: whether to leave out a last batch that is not full.
-        generator: a numpy.random.Generator that the seed is drawn from if there is none.
+        generator: a Generator that the seed is drawn from if there is none.
         seed: decides the order together with the number of the epoch. Drawn if None, so that `manual_seed` decides.
         prefetch: how many batches to read ahead, instead of 2 * num_workers. Reading ahead shares the global random
             generator with the training: a dataset that draws from it is reproducible only with 0.
@@ -156,7 +156,7 @@ class DataLoader:
         self.collate_fn, self.epoch = collate_fn, 0
         self.prefetch = 2 * num_workers if prefetch is None else prefetch
         if seed is None and shuffle:
-            seed = int((generator or random.generator(numpy)).integers(2**63))
+            seed = int(random.generator(numpy, generator).integers(2**63))
         self.seed = seed
 
     def __len__(self):

@@ -141,9 +141,13 @@ class _Loss(Module):
         super().__init__()
         reduction = ops.loss.reduction_of(type(self).__name__, reduction, size_average, reduce)
         self.options = {"reduction": reduction, **options}
+        for name in ("weight", "pos_weight"):
+            if name in options:
+                self.register_buffer(name, self.options.pop(name))
 
     def forward(self, x, target):
-        return self.function(x, target, **self.options)
+        weights = {name: getattr(self, name) for name in self._buffers}
+        return self.function(x, target, **self.options, **weights)
 
 
 class MSELoss(_Loss):

@@ -1,9 +1,15 @@
-"""Modules that hold modules: Sequential, ModuleList."""
+"""Modules that hold modules or parameters, in order or by name: Sequential, ModuleList, ModuleDict, ParameterList, ...
+
+What they hold is their attributes, as in any module; the methods of lists and dicts are here.
+"""
+
+from collections.abc import MutableMapping
 
 from minigrad.nn.activations import LeakyReLU, ReLU, Sigmoid, Tanh
 from minigrad.nn.layers import Linear
-from minigrad.nn.module import Module, children_of
+from minigrad.nn.module import Module, Parameter, children_of
 from minigrad.nn.norm import BatchNorm1d, BatchNorm2d
+from minigrad.tensor import Tensor
 
 # Which layers can apply which activations themselves, in one op; and what their forward is, for it may be replaced.
 FUSED = {Linear: (Sigmoid, Tanh, ReLU, LeakyReLU), BatchNorm1d: (ReLU, LeakyReLU), BatchNorm2d: (ReLU, LeakyReLU)}
@@ -170,3 +176,145 @@ class ModuleList(_Modules):
 
     def forward(self, *inputs):
         raise NotImplementedError("ModuleList has no forward: call its modules, or use Sequential")
+
+
+class _Named(MutableMapping, Module):
+    """A module with the methods of a dict; subclasses say what it holds."""
+
+    __eq__, __hash__ = Module.__eq__, Module.__hash__  # not a dict's: modules are told apart by identity
+
+    def __len__(self):
+        return len(self._keys())
+
+    def __iter__(self):
+        return iter(self._keys())
+
+    def __getitem__(self, key):
+        if key not in self._keys():
+            raise KeyError(f"{type(self).__name__}: there is no {key!r}; there are {', '.join(self._keys()) or 'none'}")
+        return vars(self)[key]
+
+    def __delitem__(self, key):
+        self[key]
+        delattr(self, key)
+
+    def forward(self, *inputs):
+        raise NotImplementedError(f"{type(self).__name__} has no forward: use what it holds")
+
+
+class ModuleDict(_Named):
+    """Modules by name, whose parameters count: ModuleDict({"up": a, "down": b}), or from pairs.
+
+    >>> import minigrad as torch
+    >>> parts = torch.nn.ModuleDict({"up": torch.nn.Linear(1, 2)})
+    >>> parts["down"] = torch.nn.Linear(2, 1)
+    >>> list(parts), [name for name, _ in parts.named_parameters()]
+    (['up', 'down'], ['up.weight', 'up.bias', 'down.weight', 'down.bias'])
+    """
+
+    def __init__(self, modules=None):
+        super().__init__()
+        self.update(modules or {})
+
+    def _keys(self):
+        return [name for name, _ in children_of(self)]
+
+    def __setitem__(self, key, module):
+        Module.add_module(self, key, module)
+
+
+class ParameterDict(_Named):
+    """Parameters by name; tensors become parameters, other values stay what they are.
+
+    >>> import minigrad as torch
+    >>> weights = torch.nn.ParameterDict({"left": torch.ones(2)})
+    >>> weights["right"] = torch.nn.Parameter(torch.zeros(3))
+    >>> [(name, p.shape) for name, p in weights.named_parameters()]
+    [('left', (2,)), ('right', (3,))]
+    """
+
+    _names = ()
+
+    def __init__(self, parameters=None):
+        super().__init__()
+        self.update(parameters or {})
+
+    def _keys(self):
+        return self._names
+
+    def __setitem__(self, key, value):
+        if not isinstance(key, str) or key not in self._names and hasattr(self, key):
+            raise KeyError(f"{type(self).__name__}: {key!r} cannot name a parameter; use a word that nothing else here "
+                           "is called")
+        setattr(self, key, _parameter(value))
+        if key not in self._names:
+            self._names = (*self._names, key)
+
+    def __delitem__(self, key):
+        super().__delitem__(key)
+        self._names = tuple(name for name in self._names if name != key)
+
+    def copy(self):
+        """Another one with the same parameters."""
+        return type(self)(dict(self))
+
+    def __or__(self, other):
+        return type(self)({**self, **other})
+
+    def extra_repr(self):
+        return _described(self.items())
+
+
+class ParameterList(Module):
+    """A list of parameters; tensors become parameters, other values stay what they are."""
+
+    _size = 0
+
+    def __init__(self, values=None):
+        super().__init__()
+        self.extend(values or ())
+
+    def append(self, value):
+        """Add a parameter at the end; returns the list."""
+        setattr(self, str(self._size), _parameter(value))
+        self._size += 1
+        return self
+
+    def extend(self, values):
+        """Add parameters at the end; returns the list."""
+        for value in list(values):
+            ParameterList.append(self, value)
+        return self
+
+    def __getitem__(self, index):
+        found = [vars(self)[str(i)] for i in range(self._size)][index]
+        return type(self)(found) if isinstance(index, slice) else found
+
+    def __setitem__(self, index, value):
+        setattr(self, str(range(self._size)[index]), _parameter(value))
+
+    def __len__(self):
+        return self._size
+
+    def __iter__(self):
+        return iter([vars(self)[str(i)] for i in range(self._size)])
+
+    def __iadd__(self, values):
+        return self.extend(values)
+
+    def extra_repr(self):
+        return _described(enumerate(self))
+
+    def forward(self, *inputs):
+        raise NotImplementedError("ParameterList has no forward: use its parameters")
+
+
+def _parameter(value):
+    """The value; a tensor as a Parameter on the same memory."""
+    return Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value
+
+
+def _described(pairs):
+    lines = [f"({name}): {type(value).__name__}{f' of {value.dtype}{value.shape}' if isinstance(value, Tensor) else ''}"
+             for name, value in pairs]
+    return "\n  " + "\n  ".join(lines) + "\n" if lines else ""

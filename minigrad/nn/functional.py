@@ -3,6 +3,7 @@
 import warnings
 
 from minigrad import ops, random
+from minigrad.absent import names_of
 from minigrad.autograd import array_of
 from minigrad.backend import array_module
 from minigrad.graph import Op
@@ -36,15 +37,50 @@ from minigrad.ops import (
 )
 from minigrad.ops.loss import bce as binary_cross_entropy
 from minigrad.ops.loss import bce_with_logits as binary_cross_entropy_with_logits
-from minigrad.ops.norm import batch_norm, group_norm, instance_norm, layer_norm
+from minigrad.ops.norm import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm
+from minigrad.ops.pairs import (
+    cosine_embedding_loss,
+    cosine_similarity,
+    hinge_embedding_loss,
+    huber_loss,
+    kl_div,
+    margin_ranking_loss,
+    pairwise_distance,
+    soft_margin_loss,
+    triplet_margin_loss,
+)
+from minigrad.ops.rectifier import (
+    SELU_ALPHA,
+    SELU_SCALE,
+    celu,
+    glu,
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    logsigmoid,
+    mish,
+    prelu,
+    relu6,
+    selu,
+    softshrink,
+    softsign,
+    tanhshrink,
+    threshold,
+)
 from minigrad.ops.words import with_words
 
-__all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "avg_pool1d", "avg_pool2d", "batch_norm",
-           "binary_cross_entropy", "binary_cross_entropy_with_logits", "conv1d", "conv2d", "conv_transpose1d",
-           "conv_transpose2d", "cross_entropy", "dropout", "elu", "embedding", "gelu", "group_norm", "instance_norm",
-           "interpolate", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax", "max_pool1d", "max_pool2d",
-           "mse_loss", "nll_loss", "normalize", "one_hot", "pad", "pixel_shuffle", "pixel_unshuffle", "relu", "sigmoid",
-           "silu", "smooth_l1_loss", "softmax", "softplus", "tanh"]
+__all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "alpha_dropout", "avg_pool1d", "avg_pool2d", "batch_norm",
+           "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu", "conv1d", "conv2d", "conv_transpose1d",
+           "conv_transpose2d", "cosine_embedding_loss", "cosine_similarity", "cross_entropy", "dropout", "dropout1d",
+           "dropout2d", "dropout3d", "elu", "embedding", "gelu", "glu", "group_norm", "hardshrink", "hardsigmoid",
+           "hardswish", "hardtanh", "hinge_embedding_loss", "huber_loss", "instance_norm", "interpolate", "kl_div",
+           "l1_loss", "layer_norm", "leaky_relu", "linear", "local_response_norm", "log_softmax", "logsigmoid",
+           "margin_ranking_loss", "max_pool1d", "max_pool2d", "mish", "mse_loss", "nll_loss", "normalize", "one_hot",
+           "pad", "pairwise_distance", "pixel_shuffle", "pixel_unshuffle", "prelu", "relu", "relu6", "selu",
+           "sigmoid", "silu", "smooth_l1_loss", "soft_margin_loss", "softmax", "softplus", "softshrink", "softsign",
+           "tanh", "tanhshrink", "threshold", "triplet_margin_loss"]
+__getattr__ = names_of(__name__)
 
 
 def relu(x, inplace=False):
@@ -83,6 +119,53 @@ def dropout(x, p=0.5, training=True, inplace=False):
     array = array_of(x)
     kept = random.draw(array_module(array), "random", array.shape, array.dtype) >= p
     return x * (kept.astype(array.dtype) * array.dtype.type(0.0 if p == 1 else 1.0 / (1.0 - p)))
+
+
+def dropout1d(x, p=0.5, training=True, inplace=False):
+    """Each channel of each sample (N, C, L) or (C, L) 0 with probability p, else divided by 1 - p, while training."""
+    return _channel_dropout("dropout1d", x, p, training, 2)
+
+
+def dropout2d(x, p=0.5, training=True, inplace=False):
+    """The same for images (N, C, H, W). Three axes are (N, C, L), as in PyTorch."""
+    return _channel_dropout("dropout2d", x, p, training, None)
+
+
+def dropout3d(x, p=0.5, training=True, inplace=False):
+    """The same for (N, C, D, H, W) or (C, D, H, W)."""
+    return _channel_dropout("dropout3d", x, p, training, 4)
+
+
+def _channel_dropout(name, x, p, training, alone):
+    """Dropout of whole channels; with `alone` axes there is no batch axis."""
+    ndim = len(x.shape)
+    if ndim < 2 or alone and ndim not in (alone, alone + 1):
+        axes = f"{alone} or {alone + 1} axes" if alone else "a batch axis and a channel axis"
+        raise ValueError(f"{name}: the input has shape {tuple(x.shape)}; give it {axes}")
+    channels = 1 if ndim == alone else 2
+    if not training or p == 0:
+        return dropout(x, p, False)
+    array = array_of(x)
+    shape = array.shape[:channels] + (1,) * (ndim - channels)
+    return x * dropout(array_module(array).ones(shape, array.dtype), p)
+
+
+def alpha_dropout(x, p=0.5, training=False, inplace=False):
+    """Each element -1.758 with probability p, then all scaled and shifted so that N(0, 1) keeps its mean and variance.
+
+    That is the value which SELU tends to (Klambauer et al. 2017).
+    """
+    low = -SELU_ALPHA * SELU_SCALE
+    if not 0 <= p <= 1:
+        raise ValueError(f"alpha_dropout: p is {p}; a probability lies in 0..1")
+    if not training or p == 0:
+        return x
+    array = array_of(x)
+    if p == 1:
+        return x * 0.0
+    kept = random.draw(array_module(array), "random", array.shape, array.dtype) >= p
+    scale = ((1 - p) * (1 + p * low * low)) ** -0.5
+    return ops.where(kept, x, low) * scale - scale * low * p
 
 
 def embedding(index, weight):

@@ -1,4 +1,4 @@
-"""Linear layers, tables, dropout, and the reshapers between them."""
+"""Linear layers, tables, and the reshapers between them."""
 
 from minigrad import create, ops
 from minigrad.nn import functional as F
@@ -46,22 +46,6 @@ class Embedding(Module):
 
     def extra_repr(self):
         return f"{self.num_embeddings}, {self.embedding_dim}"
-
-
-class Dropout(Module):
-    """While training, each element 0 with probability p, the others divided by 1 - p."""
-
-    def __init__(self, p=0.5, inplace=False):
-        super().__init__()
-        if not 0 <= p <= 1:
-            raise ValueError(f"Dropout: p is {p}; a probability lies in 0..1")
-        self.p = p
-
-    def forward(self, x):
-        return F.dropout(x, self.p, self.training)
-
-    def extra_repr(self):
-        return f"p={self.p}"
 
 
 class Flatten(Module):

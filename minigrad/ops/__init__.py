@@ -6,7 +6,8 @@ from minigrad.ops.broadcast import reflected
 from minigrad.ops.elementwise import abs, exp, log, log1p, mul, neg, pow, sqrt, square
 from minigrad.ops.trigonometry import acos, acosh, asin, asinh, atan, atan2, atanh, cos, cosh, sin, sinh, tan
 from minigrad.ops.shape import (broadcast_to, cat, chunk, expand, flatten, flip, pad, permute, repeat, reshape, roll,
-                                ravel, split, squeeze, stack, t, transpose, unbind, unflatten, unsqueeze, view)
+                                ravel, split, squeeze, stack, swapaxes, t, transpose, unbind, unflatten, unsqueeze,
+                                view)
 from minigrad.ops.rounding import ceil, floor, floor_divide, fmod, frac, remainder, round, sign, trunc
 from minigrad.ops.compare import (all, allclose, any, bitwise_and, bitwise_left_shift, bitwise_not, bitwise_or,
                                   bitwise_right_shift, bitwise_xor, eq, equal, ge, gt, isclose, isfinite, isinf, isnan,

@@ -70,15 +70,13 @@ class LeakyRelu(Op):
         slope = backend.number(self.slope, y.dtype)
         if y.size <= SHORT:
             return xp.maximum(x, xp.multiply(x, slope, out=y), out=y)
-        loop = backend.loop(loops.leaky, x)
+        loop = backend.shared_loop(loops.leaky, x)
 
         def part(y, x):
-            if loop and x.ndim == 1:
-                return loop(x, x.dtype.type(self.slope), y)
             xp.multiply(x, slope, out=y)
             xp.maximum(x, y, out=y)
 
-        backend.for_pieces(part, 2, y, x)
+        backend.for_pieces(part, 2, y, x, loop=loop, numbers=(x.dtype.type(self.slope),))
         return y
 
     def backward(self, g, y=None):
@@ -87,14 +85,12 @@ class LeakyRelu(Op):
         if isinstance(g, Handle) or g.size <= SHORT:
             return g * slopes(array_of(y), self.slope),
         xp, backend = array_module(g), backend_of(g)
-        out, loop = xp.empty_like(g), backend.loop(loops.leaky_slope, g)
+        out, loop = xp.empty_like(g), backend.shared_loop(loops.leaky_slope, g) if g.dtype == y.dtype else None
 
         def part(out, g, y):
-            if loop and g.ndim == 1 and g.dtype == y.dtype:
-                return loop(g, y, g.dtype.type(self.slope), out)
             xp.multiply(g, slopes(y, self.slope), out=out)
 
-        backend.for_pieces(part, 4, out, g, y)
+        backend.for_pieces(part, 4, out, g, y, loop=loop, numbers=(g.dtype.type(self.slope),))
         return out,
 
 
@@ -108,18 +104,19 @@ def slopes(y, slope):
 
 
 class Elu(Op):
-    """y = x if x > 0, else alpha * (e**x - 1)"""
-    keep = (0, OUT)
+    """y = scale * (x if x > 0, else alpha * (e**(rate x) - 1))"""
+    keep = (0,)
 
-    def __init__(self, alpha=1.0):
-        self.alpha = alpha
+    def __init__(self, alpha=1.0, scale=1.0, rate=1.0):
+        self.alpha, self.scale, self.rate = alpha, scale, rate
 
     def forward(self, x):
         xp = array_module(x)
-        return xp.where(x > 0, x, self.alpha * xp.expm1(xp.minimum(x, 0)))
+        return self.scale * xp.where(x > 0, x, self.alpha * xp.expm1(xp.minimum(x, 0) * self.rate))
 
-    def backward(self, g, x, y):
-        return g * where(array_of(x) > 0, 1.0, y + self.alpha),
+    def backward(self, g, x):  # from x: told from y, the slope would lose its digits where it is small
+        slope = self.scale * self.alpha * self.rate * exp(clamp(x, max=0.0) * self.rate)
+        return g * where(array_of(x) > 0, self.scale, slope),
 
 
 class Gelu(Op):
@@ -232,7 +229,7 @@ def leaky_relu(input, negative_slope=0.01):
     return LeakyRelu(negative_slope)(input)
 
 
-def elu(input, alpha=1.0):
+def elu(input, alpha=1.0, inplace=False):
     """x where it is positive, else alpha * (e**x - 1)."""
     floating_only("elu", input)
     return Elu(alpha)(input)
@@ -246,7 +243,7 @@ def gelu(input, approximate="none"):
     return (Gelu if approximate == "none" else GeluTanh)()(input)
 
 
-def silu(input):
+def silu(input, inplace=False):
     """x * sigmoid(x), also called swish."""
     floating_only("silu", input)
     return Silu()(input)

@@ -6,7 +6,7 @@ from minigrad.backend import array_module
 from minigrad.convert import Clone
 from minigrad.graph import Handle
 from minigrad.ops.checks import whole
-from minigrad.ops.index import index_select, integers
+from minigrad.ops.index import GetItem, index_select, integers
 from minigrad.ops.shape import (
     axes_of,
     axis_of,
@@ -21,6 +21,21 @@ from minigrad.ops.shape import (
     stack,
     transpose,
 )
+
+
+class Windows(GetItem):
+    """y = x[..., rows, ...] for windows at equal distances, as a view"""
+
+    def __init__(self, index, dim, step):
+        super().__init__(index)
+        self.dim, self.step = dim, step
+
+    def forward(self, x):
+        self.shape = x.shape
+        before, stride, (count, size) = self.dim, x.strides[self.dim], self.index[self.dim].shape
+        return array_module(x).lib.stride_tricks.as_strided(
+            x, (*x.shape[:before], count, size, *x.shape[before + 1:]),
+            (*x.strides[:before], self.step * stride, stride, *x.strides[before + 1:]))
 
 
 def movedim(x, source, destination):
@@ -98,10 +113,11 @@ def broadcast_tensors(*tensors):
 
 def broadcast_shapes(*shapes):
     """The shape to which the shapes broadcast together."""
+    shapes = [tuple(s) if isinstance(s, (tuple, list)) else (whole("broadcast_shapes", "a size", s),) for s in shapes]
     try:
-        return numpy.broadcast_shapes(*map(tuple, shapes))
+        return numpy.broadcast_shapes(*shapes)
     except ValueError:
-        raise ValueError(f"broadcast_shapes: {[tuple(s) for s in shapes]} do not broadcast; make each pair of sizes, "
+        raise ValueError(f"broadcast_shapes: {shapes} do not broadcast; make each pair of sizes, "
                          "from the last axis back, equal or 1") from None
 
 
@@ -169,12 +185,12 @@ def vsplit(x, indices_or_sections):
 
 def fliplr(x):
     """x backwards along axis 1"""
-    return flip(x, 1)
+    return flip(x, axis_of(1, len(x.shape), "fliplr"))
 
 
 def flipud(x):
     """x backwards along axis 0"""
-    return flip(x, 0)
+    return flip(x, axis_of(0, len(x.shape), "flipud"))
 
 
 def rot90(x, k=1, dims=(0, 1)):
@@ -205,7 +221,7 @@ def unfold(x, dim, size, step):
                          "step of 1 or more")
     xp = array_module(x.array if isinstance(x, Handle) else x)
     rows = step * xp.arange((n - size) // step + 1)[:, None] + xp.arange(size)
-    return movedim(x[(slice(None),) * dim + (rows,)], dim + 1, -1)
+    return movedim(Windows((slice(None),) * dim + (rows,), dim, step)(x), dim + 1, -1)
 
 
 def split_with_sizes(x, split_sizes, dim=0):
@@ -233,6 +249,9 @@ def cartesian_prod(*tensors):
 def block_diag(*tensors):
     """Matrices (vectors as rows, numbers as 1 by 1) along the diagonal of one, zeros elsewhere."""
     matrices = [atleast_2d(x) for x in tensors]
+    if any(len(x.shape) > 2 for x in matrices):
+        raise ValueError(f"block_diag: the shapes are {[tuple(x.shape) for x in tensors]}; give matrices, vectors or "
+                         "numbers")
     width, left, rows = sum(x.shape[1] for x in matrices), 0, []
     for x in matrices:
         rows.append(pad(x, (left, width - left - x.shape[1])))

@@ -3,6 +3,7 @@
 import operator
 
 from minigrad.backend import array_module, promoted
+from minigrad.backend.numpy import quiet
 from minigrad.graph import Handle, Op
 from minigrad.ops.shape import axes_of
 
@@ -12,9 +13,9 @@ def plain(name, compute, doc):
     def run(*inputs):
         arrays = [x.array if isinstance(x, Handle) else x for x in inputs]
         try:
-            result = compute(*arrays)
+            result = quiet().run(compute, *arrays)
             if result.dtype.kind != "b":
-                result = promoted(compute, result, arrays)
+                result = quiet().run(promoted, compute, result, arrays)
         except (ValueError, TypeError) as error:
             given = ", ".join(f"{a.dtype}{tuple(a.shape)}" if hasattr(a, "shape") else repr(a) for a in arrays)
             kind = TypeError if isinstance(error, TypeError) else ValueError

@@ -12,7 +12,7 @@ from minigrad.ops.broadcast import BROADCAST, function, unbroadcast
 from minigrad.ops.checks import floating_only
 from minigrad.ops.compare import either, isnan, plain
 from minigrad.ops.elementwise import Add, Div, Sub, log, log1p
-from minigrad.ops.rounding import floor_divide, trunc
+from minigrad.ops.rounding import floor_divide, module_of_pair, trunc
 from minigrad.ops.select import clamp, where
 
 
@@ -116,17 +116,23 @@ hypot, logaddexp = map(function, (Hypot, LogAddExp))
 
 def add(input, other, alpha=1):
     """input + alpha * other"""
-    return Add()(input, other if alpha == 1 else other * alpha)
+    return Add()(input, other if alpha == 1 else _times(other, alpha, input))
 
 
 def sub(input, other, alpha=1):
     """input - alpha * other"""
-    return Sub()(input, other if alpha == 1 else other * alpha)
+    return Sub()(input, other if alpha == 1 else _times(other, alpha, input))
 
 
 def rsub(input, other, alpha=1):
     """other - alpha * input"""
-    return Sub()(other, input if alpha == 1 else input * alpha)
+    return Sub()(other, input if alpha == 1 else _times(input, alpha, other))
+
+
+def _times(x, alpha, beside):
+    """alpha * x, where x is of integers in the floating dtype of what it stands beside."""
+    floats = getattr(getattr(beside, "dtype", None), "kind", "") == "f"
+    return (as_floating(x, beside.dtype) if floats and hasattr(x, "dtype") else x) * alpha
 
 
 def div(input, other, rounding_mode=None):
@@ -148,7 +154,7 @@ def div(input, other, rounding_mode=None):
 
 
 # x - fmod(x, y) is a multiple of y on the way to 0; the quotient in floating point would not be exact for int64.
-_whole_quotient = plain("div", lambda x, y: (x - either(x, y).fmod(x, y)) // y, "x / y of integers, cut off towards 0.")
+_whole_quotient = plain("div", lambda x, y: (x - module_of_pair(x, y).fmod(x, y)) // y, "x / y, cut off towards 0.")
 
 
 def lerp(x, end, weight):

@@ -65,11 +65,11 @@ def bincount(x, weights=None, minlength=0):
                          f"{labels.min() if labels.size else None}; give a vector of integers from 0 on")
     xp = array_module(labels)
     counts = xp.bincount(labels, None if weights is None else weights.detach().array, minlength)
-    return Op.wrap(counts if weights is None or weights.dtype.kind != "f" else counts.astype(weights.dtype))
+    return Op.wrap(counts if weights is None or weights.dtype != "float32" else counts.astype("float32"))
 
 
-def searchsorted(sorted_sequence, values, right=False, side=None):
-    """Where each value would be put into a sorted vector, before equal ones or, with right=True, behind them: int64.
+def searchsorted(sorted_sequence, x, right=False, side=None):
+    """Where each value of x would be put into a sorted vector, before equal ones, or behind them (right=True): int64.
 
     >>> from minigrad import tensor
     >>> searchsorted(tensor([1., 3., 5.]), tensor([3., 4.]))
@@ -78,7 +78,7 @@ def searchsorted(sorted_sequence, values, right=False, side=None):
     array = sorted_sequence.array
     if array.ndim != 1:
         raise ValueError(f"searchsorted: the sequence has shape {array.shape}; give a vector")
-    wanted = values.array if isinstance(values, Handle) else array_module(array).asarray(values)
+    wanted = x.array if isinstance(x, Handle) else array_module(array).asarray(x)
     places = array_module(array).searchsorted(array, wanted, side or ("right" if right else "left"))
     return Op.wrap(numpy.asarray(places, "int64") if isinstance(array, numpy.ndarray) else places.astype("int64"))
 
@@ -88,7 +88,7 @@ def bucketize(x, boundaries, right=False):
     return searchsorted(boundaries, x, right)
 
 
-def isin(elements, test_elements):
-    """Where an element is among the others: a bool tensor."""
+def isin(elements, test_elements, invert=False):
+    """Where an element is among the others, or, inverted, is not: a bool tensor."""
     array, others = ((a.array if isinstance(a, Handle) else numpy.asarray(a)) for a in (elements, test_elements))
-    return Op.wrap(array_module(array).isin(array, others))
+    return Op.wrap(array_module(array).isin(array, others, invert=invert))

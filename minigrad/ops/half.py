@@ -17,7 +17,7 @@ def in_single(f):
     """
     @functools.wraps(f)
     def apply(x, *rest, **options):
-        if x.dtype.char != "e" or options.get("dtype") is not None:
+        if x.dtype.char != "e" or options.get("dtype") is not None or rest and isinstance(rest[-1], numpy.dtype):
             return f(x, *rest, **options)
         y = f(single(x), *map(single, rest), **{name: single(value) for name, value in options.items()})
         return y if any(_is_floating(a) and a.dtype != HALF for a in (*rest, *options.values())) else half(y)

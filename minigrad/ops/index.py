@@ -9,6 +9,7 @@ NumPy.
 import numpy
 
 from minigrad.backend import array_module, backend_of
+from minigrad.backend.numpy import quiet
 from minigrad.errors import explain
 from minigrad.graph import Handle, Op
 from minigrad.ops.broadcast import unbroadcast
@@ -110,10 +111,11 @@ def _check_range(array, parts):
 def put(array, index, value):
     """array[index] = value, by PyTorch's rules for the index."""
     first, then = resolved(array, index)
-    if then is None:
-        array[first] = value
-    else:
-        array[first][then] = value
+    if then is not None:
+        array, first = array[first], then
+    while getattr(value, "ndim", 0) and value.shape[0] == 1:  # one element may be written as [[1]]
+        value = value[0]
+    quiet().run(array.__setitem__, first, value)
 
 
 def plain_index(index):
@@ -135,10 +137,17 @@ class GetItem(Op):
 
     def forward(self, x):
         self.shape = x.shape
-        return x[self.index]
+        y = x[self.index]
+        return y if y.ndim or self.index is Ellipsis else element(x, self.index, y)
 
     def backward(self, g):
         return PutItem(self.index, self.shape)(g),
+
+
+def element(x, index, y):
+    """y, x[index] without axes, as a view of x: NumPy gives a number, unless there is an Ellipsis."""
+    index = index if isinstance(index, tuple) else (index,)
+    return x[(*index, Ellipsis)] if all(type(i) in _BASIC for i in index) and Ellipsis not in index else y
 
 
 class PutItem(Op):

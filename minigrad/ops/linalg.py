@@ -36,6 +36,8 @@ class Linear(Op):
     fix = "the input's last size must be in_features, the second size of the weight (out_features, in_features)"
 
     def forward(self, x, w, b=None):
+        if w.ndim != 2:
+            raise ValueError("the weight must have two axes")
         # .dot costs a third of @ on vectors; a stack of matrices goes as one.
         dot = type(x).dot if x.size * w.size < SHORT else backend_of(x).dot
         if x.ndim == 1:
@@ -95,6 +97,8 @@ class Einsum(Op):
 
     def forward(self, *xs):
         self.shapes = [x.shape for x in xs]
+        if len(xs) == 1 and xs[0].dtype.kind in "biu" and len(self.output) < len(self.inputs[0]):
+            xs = xs[0].astype("int64"),  # as `sum` has it
         return backend_of(xs[0]).einsum(f"{','.join(self.inputs)}->{self.output}", *xs)
 
     def backward(self, g, *xs):
@@ -136,21 +140,31 @@ def matmul(x, y):
     return z.reshape(shape[:-2] + shape[-2:-1] * (n > 1) + shape[-1:] * (m > 1))
 
 
-def _product(name, axes):
-    """matmul of inputs with so many axes; ValueError for any other."""
-    def apply(input, mat2):
-        if (len(input.shape), len(mat2.shape)) != axes:
-            raise ValueError(f"{name}: shapes {tuple(input.shape)} and {tuple(mat2.shape)}; give tensors of {axes[0]} "
-                             f"and {axes[1]} axes, or use matmul")
-        return matmul(input, mat2)
-
-    apply.__name__ = apply.__qualname__ = name
-    apply.__doc__ = f"`matmul` of tensors with {axes[0]} and {axes[1]} axes; ValueError for any others."
-    return apply
+def mm(input, mat2):
+    """The product of two matrices; ValueError for anything else, which is `matmul`'s."""
+    return _product("mm", input, mat2, 2, 2)
 
 
-mm, bmm = _product("mm", (2, 2)), _product("bmm", (3, 3))
-mv, dot = _product("mv", (2, 1)), _product("dot", (1, 1))
+def bmm(input, mat2):
+    """The products of two stacks of matrices; ValueError for anything else."""
+    return _product("bmm", input, mat2, 3, 3)
+
+
+def mv(input, vec):
+    """The product of a matrix and a vector; ValueError for anything else."""
+    return _product("mv", input, vec, 2, 1)
+
+
+def dot(input, tensor):
+    """The product of two vectors, a number; ValueError for anything else."""
+    return _product("dot", input, tensor, 1, 1)
+
+
+def _product(name, x, y, n, m):
+    if len(x.shape) != n or len(y.shape) != m:
+        raise ValueError(f"{name}: shapes {tuple(x.shape)} and {tuple(y.shape)}; give tensors of {n} and {m} axes, or "
+                         "use matmul")
+    return matmul(x, y)
 
 
 def outer(x, vec2):
@@ -167,13 +181,15 @@ def inner(x, y):
     return tensordot(x, y, ([-1], [-1]))
 
 
-def cross(x, y, dim=-1):
-    """The cross product of the vectors of three along `dim`; the other axes broadcast.
+def cross(x, y, dim=None):
+    """The cross product of the vectors of three along `dim`; without one, along the first axis of length 3.
 
     >>> from minigrad import tensor
     >>> cross(tensor([1.0, 0.0, 0.0]), tensor([0.0, 1.0, 0.0]))
     tensor([0., 0., 1.])
     """
+    if dim is None:
+        dim = next((axis for axis, n in enumerate(x.shape) if n == 3), -1)
     a, b = (axis_of(dim, len(z.shape), "cross") for z in (x, y))
     if x.shape[a] != 3 or y.shape[b] != 3:
         raise ValueError(f"cross: shapes {tuple(x.shape)} and {tuple(y.shape)}, along {dim}; give vectors of three")
@@ -185,28 +201,27 @@ def cross(x, y, dim=-1):
     return turned(x, a, 1) * turned(y, b, 2) - turned(x, a, 2) * turned(y, b, 1)
 
 
-def tensordot(x, y, dims=2):
-    """The sum of products over `dims` axes, the last of x and the first of y, or over two lists of axes.
+def tensordot(a, b, dims=2):
+    """The sum of products over `dims` axes, the last of a and the first of b, or over two lists of axes.
 
     >>> from minigrad import ones
     >>> tensordot(ones(2, 3, 4), ones(4, 3, 5), ([1, 2], [1, 0])).shape
     (2, 5)
     """
-    n, m = len(x.shape), len(y.shape)
+    n, m = len(a.shape), len(b.shape)
     if isinstance(dims, (tuple, list)):
         left, right = (axes_of(axes, k, "tensordot") for axes, k in zip(dims, (n, m)))
     else:
         count = whole("tensordot", "dims", dims)
         left, right = tuple(range(n - count, n)), tuple(range(count))
-    if [x.shape[i] for i in left] != [y.shape[i] for i in right]:
-        raise ValueError(f"tensordot: axes {left} of {tuple(x.shape)} and {right} of {tuple(y.shape)} differ in size")
+    if [a.shape[i] for i in left] != [b.shape[i] for i in right]:
+        raise ValueError(f"tensordot: axes {left} of {tuple(a.shape)} and {right} of {tuple(b.shape)} differ in size")
     rows, columns = [i for i in range(n) if i not in left], [i for i in range(m) if i not in right]
-    size = 1
-    for i in left:
-        size *= x.shape[i]
-    a = permute(x, (*rows, *left)).reshape(-1 if size else math.prod(x.shape[i] for i in rows), size)
-    b = permute(y, (*right, *columns)).reshape(size, -1 if size else math.prod(y.shape[i] for i in columns))
-    return matmul(a, b).reshape((*(x.shape[i] for i in rows), *(y.shape[i] for i in columns)))
+    tall, wide = tuple(a.shape[i] for i in rows), tuple(b.shape[i] for i in columns)
+    size = math.prod(a.shape[i] for i in left)
+    a = permute(a, (*rows, *left)).reshape(math.prod(tall), size)
+    b = permute(b, (*right, *columns)).reshape(size, math.prod(wide))
+    return matmul(a, b).reshape(tall + wide)
 
 
 def addmm(x, mat1, mat2, *, beta=1, alpha=1):
@@ -237,7 +252,11 @@ def addbmm(x, batch1, batch2, *, beta=1, alpha=1):
 def _add(x, product, beta, alpha):
     """With beta 0, x counts for nothing, NaN or not."""
     product = product if alpha == 1 else product * alpha
-    return product if beta == 0 else product + (x if beta == 1 else x * beta)
+    z = product if beta == 0 else product + (x if beta == 1 else x * beta)
+    if z.shape != product.shape:
+        raise ValueError(f"the product has shape {tuple(product.shape)}, to which {tuple(x.shape)} does not broadcast; "
+                         "give what is added that shape, or less")
+    return z
 
 
 def kron(x, y):

@@ -8,7 +8,7 @@ nothing is NaN. Conventions are PyTorch's: `bce` clamps its logarithms at -100, 
 from minigrad.backend import array_module, backend_of
 from minigrad.graph import Handle, Op
 from minigrad.ops.activation import array_of, sigmoid, softplus
-from minigrad.ops.checks import floating_only
+from minigrad.ops.checks import floating_only, whole
 from minigrad.ops.elementwise import log, log1p
 from minigrad.ops.half import in_single
 from minigrad.ops.index import gather
@@ -193,7 +193,8 @@ def bce(x, target, weight=None, size_average=None, reduce=None, reduction="mean"
     """
     if weight is None:
         return Bce(reduction, size_average, reduce)(x, target)
-    return _reduced(Bce("none")(x, target) * weight, reduction_of("bce", reduction, size_average, reduce))
+    each = _weighed("bce", Bce("none")(x, target), weight)
+    return reduced(each, reduction_of("bce", reduction, size_average, reduce))
 
 
 @in_single
@@ -202,11 +203,14 @@ def bce_with_logits(x, target, weight=None, size_average=None, reduce=None, redu
     if weight is None and pos_weight is None:
         return BceWithLogits(reduction, size_average, reduce)(x, target)
     reduction = reduction_of("bce_with_logits", reduction, size_average, reduce)
+    if x.shape != target.shape:
+        raise ValueError(f"bce_with_logits: the input has shape {tuple(x.shape)} and the target {tuple(target.shape)}; "
+                         "give both one shape")
     if pos_weight is None:
         each = BceWithLogits("none")(x, target)
     else:
         each = (1 - target) * x + (1 + (pos_weight - 1) * target) * softplus(-x, threshold=float("inf"))
-    return _reduced(each if weight is None else each * weight, reduction)
+    return reduced(_weighed("bce_with_logits", each, weight), reduction)
 
 
 @in_single
@@ -236,13 +240,17 @@ def _labels(name, x, target, weight, ignore_index):
     if labels.shape != x.shape[:axis] + x.shape[axis + 1:]:
         raise ValueError(f"{name}: the input has shape {tuple(x.shape)} and the target {labels.shape}; the target "
                          "has the input's shape without the class axis")
-    if weight is not None and tuple(weight.shape) != (classes,):
-        raise ValueError(f"{name}: the weight has shape {tuple(weight.shape)}; give one a class, ({classes},)")
-    counted = labels != ignore_index
+    _check_weight(name, weight, classes)
+    counted = labels != (ignore_index if type(ignore_index) is int else whole(name, "ignore_index", ignore_index))
     bad = counted & ((labels < 0) | (labels >= classes))
     if bad.any():
         raise IndexError(f"{name}: a target is {labels[bad].flat[0]}; classes go from 0 to {classes - 1}")
     return array_module(labels).where(counted, labels, 0), counted
+
+
+def _check_weight(name, weight, classes):
+    if weight is not None and tuple(weight.shape) != (classes,):
+        raise ValueError(f"{name}: the weight has shape {tuple(weight.shape)}; give one a class, ({classes},)")
 
 
 def _counted_rows(x, counted):
@@ -297,11 +305,12 @@ def cross_entropy(x, target, weight=None, size_average=None, ignore_index=-100, 
     if target.shape != x.shape:
         raise ValueError(f"cross_entropy: the logits have shape {tuple(x.shape)} and the probabilities "
                          f"{tuple(target.shape)}; give one probability a logit, or int64 classes")
+    _check_weight("cross_entropy", weight, classes)
     if label_smoothing:
         target = target * (1 - label_smoothing) + label_smoothing / classes
     logp = log_softmax(x, axis)
     each = -sum_of(logp * target if weight is None else logp * target * along(array_of(weight), logp, axis), axis)
-    return _reduced(each, reduction)
+    return reduced(each, reduction)
 
 
 def along(vector, x, axis):
@@ -319,5 +328,14 @@ def nan_if_zero(total):
     return array_module(total).where(total == 0, float("nan"), total)
 
 
-def _reduced(each, reduction):
+def _weighed(name, each, weight):
+    """Each loss times its weight, if there is one."""
+    weighed = each if weight is None else each * weight
+    if weighed.shape != each.shape:
+        raise ValueError(f"{name}: the weight has shape {tuple(weight.shape)}, which does not broadcast to the losses' "
+                         f"{tuple(each.shape)}; give one a loss, or fewer")
+    return weighed
+
+
+def reduced(each, reduction):
     return each if reduction == "none" else mean_of(each) if reduction == "mean" else sum_of(each)

@@ -16,6 +16,7 @@ from minigrad.ops.checks import floating_only
 from minigrad.ops.elementwise import sqrt
 from minigrad.ops.half import input_in_single
 from minigrad.ops.reduce import mean
+from minigrad.ops.shape import pad
 
 LINE = 512  # values that NumPy's inner loop should have before it
 
@@ -312,3 +313,20 @@ def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5):
     n, c, *sizes = x.shape
     op = Normalize(tuple(range(2, len(sizes) + 3)), (1, num_groups, c // num_groups) + (1,) * len(sizes), eps)
     return normalized(op, x.reshape(n, num_groups, c // num_groups, *sizes), weight, bias).reshape(x.shape)
+
+
+@input_in_single
+def local_response_norm(x, size, alpha=1e-4, beta=0.75, k=1.0):
+    """x (N, C, ...) / (k + alpha * m)**beta, m the mean of x**2 over `size` neighbouring channels, zeros beyond them.
+
+    Krizhevsky, Sutskever & Hinton 2012, section 3.3.
+    """
+    if len(x.shape) < 3 or size < 1:
+        raise ValueError(f"local_response_norm: the input has shape {tuple(x.shape)}, size is {size}; give (N, C, ...) "
+                         "with three axes or more, and a size of 1 or more")
+    channels, sides = x.shape[1], (0, 0) * (len(x.shape) - 2)
+    squares = pad(x * x, (*sides, size // 2, (size - 1) // 2))
+    total = squares[:, :channels]
+    for i in range(1, size):
+        total = total + squares[:, i:i + channels]
+    return x / (total * (alpha / size) + k) ** beta

@@ -9,12 +9,14 @@ without the batch axis, those that end in 1d lines.
 import numpy
 
 from minigrad.backend import array_module
+from minigrad.convert import Clone
 from minigrad.graph import Handle, Op
 from minigrad.ops.checks import floating_only, whole
 from minigrad.ops.conv import Geometry, _pair, _single
-from minigrad.ops.half import input_in_single
+from minigrad.ops.half import HALF, half, input_in_single, single
 from minigrad.ops.linalg import matmul
-from minigrad.ops.shape import broadcast_to, permute
+from minigrad.ops.reduce import sum as sum_of
+from minigrad.ops.shape import broadcast_to, cat, permute, squeeze
 
 
 def _taps(x, geometry):
@@ -75,6 +77,15 @@ class MaxPool2d(Op):
 
     def backward(self, g):
         return SpreadChosen(self.geometry, self.chosen)(g),
+
+    def places(self):
+        """The number of each chosen pixel in its image, row by row, int64."""
+        geometry, xp = self.geometry, array_module(self.chosen)
+        taps = self.chosen.astype("int64")
+        (top, _), (left, _) = geometry.padding
+        rows, columns = (xp.arange(m) * s - p for m, s, p in zip(geometry.windows, geometry.stride, (top, left)))
+        row = rows[:, None] + taps // geometry.kernel[1] * geometry.dilation[0]
+        return row * geometry.image[1] + columns + taps % geometry.kernel[1] * geometry.dilation[1]
 
 
 class SpreadChosen(Op):
@@ -161,21 +172,26 @@ def _batched(f, x, *args, axes=3):
     return f(x.reshape(1, *x.shape), *args)[0] if len(x.shape) == axes else f(x, *args)
 
 
-@input_in_single
-def max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+def max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
     """The largest value of every window: (N, C, H, W) to (N, C, OH, OW). stride None: that of the window's size.
 
+    With return_indices a pair: also where each value stands in its image, counted in C order.
+
     >>> from minigrad import tensor
-    >>> max_pool2d(tensor([[[1., 5.], [7., 2.]]]), 2)
-    tensor([[[7.]]])
+    >>> max_pool2d(tensor([[[1., 5.], [7., 2.]]]), 2, return_indices=True)
+    (tensor([[[7.]]]), tensor([[[2]]]))
     """
     if x.dtype.kind == "b":
         raise TypeError("max_pool2d: the input is bool; call .float() on it first")
-
-    def pool(x):
-        return MaxPool2d(_geometry("max_pool2d", x, kernel_size, stride, padding, dilation, ceil_mode))(x)
-
-    return _batched(pool, x)
+    alone = len(x.shape) == 3
+    images = x.reshape(1, *x.shape) if alone else x
+    op = MaxPool2d(_geometry("max_pool2d", images, kernel_size, stride, padding, dilation, ceil_mode))
+    y = op(single(images))  # its gradients are sums
+    y = half(y) if x.dtype == HALF else y
+    if not return_indices:
+        return y[0] if alone else y
+    places = Op.wrap(op.places())
+    return (y[0], places[0]) if alone else (y, places)
 
 
 @input_in_single
@@ -235,11 +251,28 @@ def _separable(x, matrices):
     if len(x.shape) == 3:
         return _separable(x.reshape(1, *x.shape), matrices)[0]
     array = x.array if isinstance(x, Handle) else x
+    if not array_module(array).isfinite(array).all():
+        return _separable_locally(x, matrices)
     rows, columns = (array_module(array).asarray(m, array.dtype) for m in matrices)
     n, c, h, w = x.shape
     y = matmul(rows, permute(x, 0, 2, 3, 1).reshape(n, h, w * c))
     y = matmul(columns, y.reshape(n * len(rows), w, c))
     return permute(y.reshape(n, len(rows), len(columns), c), 0, 3, 1, 2)
+
+
+def _separable_locally(x, matrices):
+    """The same without the products with 0, which would carry inf and NaN into every pixel."""
+    for axis, matrix in zip((2, 3), matrices):
+        lines = []
+        for weights in matrix:
+            there = weights.nonzero()[0]
+            first, last = there[0], there[-1] + 1
+            part = x[(slice(None),) * axis + (slice(int(first), int(last)),)]
+            array = part.array if isinstance(part, Handle) else part
+            weights = array_module(array).asarray(weights[first:last], array.dtype)
+            lines.append(sum_of(part * (weights[:, None] if axis == 2 else weights), axis, True))
+        x = cat(lines, axis)
+    return x
 
 
 @input_in_single
@@ -277,8 +310,8 @@ def interpolate(x, size=None, scale_factor=None, mode="nearest", align_corners=N
                          f"{sources}; give one positive number an axis")
     ratios = [n / m if size is not None else 1 / f for n, m, f in zip(sources, sizes, given)]
     if axes == 1:
-        y = _resize(x.reshape(*x.shape[:2], 1, -1), (1, *sizes), [1.0, *ratios], mode, align_corners)
-        return y.reshape(*y.shape[:2], -1)
+        y = _resize(x.reshape(*x.shape[:2], 1, *sources), (1, *sizes), [1.0, *ratios], mode, align_corners)
+        return y.reshape(*y.shape[:2], *sizes)
     return _resize(x, sizes, ratios, mode, align_corners)
 
 
@@ -292,7 +325,7 @@ def _nearest(x, sizes, ratios):
     n, c, h, w = x.shape
     if sizes[0] % h == 0 and sizes[1] % w == 0 and ratios == [h / sizes[0], w / sizes[1]]:  # pixels become blocks
         tall, wide = sizes[0] // h, sizes[1] // w
-        y = broadcast_to(permute(x, 0, 2, 3, 1).reshape(n, h, 1, w, 1, c), (n, h, tall, w, wide, c))
+        y = Clone("C")(broadcast_to(permute(x, 0, 2, 3, 1).reshape(n, h, 1, w, 1, c), (n, h, tall, w, wide, c)))
         return permute(y.reshape(n, *sizes, c), 0, 3, 1, 2)
     rows, pixels = (numpy.minimum((numpy.arange(m) * numpy.float32(ratio)).astype(int), n - 1)
                     for m, n, ratio in zip(sizes, (h, w), ratios))
@@ -326,7 +359,7 @@ def pixel_shuffle(x, upscale_factor):
         y = permute(permute(x, 0, 2, 3, 1).reshape(n, h, w, c // (r * r), r, r), 0, 1, 4, 2, 5, 3)
         return permute(y.reshape(n, h * r, w * r, c // (r * r)), 0, 3, 1, 2)
 
-    return _batched(shuffle, x)
+    return _batched(shuffle, x) if r > 1 else Clone()(x)
 
 
 def pixel_unshuffle(x, downscale_factor):
@@ -341,7 +374,7 @@ def pixel_unshuffle(x, downscale_factor):
         y = permute(permute(x, 0, 2, 3, 1).reshape(n, h // r, r, w // r, r, c), 0, 1, 3, 5, 2, 4)
         return permute(y.reshape(n, h // r, w // r, c * r * r), 0, 3, 1, 2)
 
-    return _batched(unshuffle, x)
+    return _batched(unshuffle, x) if r > 1 else Clone()(x)
 
 
 def _on_lines(name, f, x, *args):
@@ -349,16 +382,16 @@ def _on_lines(name, f, x, *args):
     if len(x.shape) not in (2, 3):
         raise ValueError(f"{name}: the input has shape {tuple(x.shape)}; give (N, C, L) or (C, L)")
     y = f(x.reshape(*x.shape[:-1], 1, x.shape[-1]), *args)
-    return y.reshape(*y.shape[:-2], y.shape[-1])
+    return tuple(squeeze(z, -2) for z in y) if isinstance(y, tuple) else squeeze(y, -2)
 
 
-def max_pool1d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
+def max_pool1d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
     """`max_pool2d` on lines: (N, C, L) to (N, C, L')."""
     name = "max_pool1d"
     stride = kernel_size if stride is None else stride
     return _on_lines(name, max_pool2d, x, (1, _single(name, "kernel_size", kernel_size)),
                      (1, _single(name, "stride", stride)), (0, _single(name, "padding", padding)),
-                     (1, _single(name, "dilation", dilation)), ceil_mode)
+                     (1, _single(name, "dilation", dilation)), ceil_mode, return_indices)
 
 
 def avg_pool1d(x, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):

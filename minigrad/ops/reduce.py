@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy
 
 from minigrad.backend import array_module, floating
-from minigrad.convert import cast
+from minigrad.convert import Clone, cast
 from minigrad.graph import OUT, Handle, Op
 from minigrad.ops.checks import floating_only
 from minigrad.ops.elementwise import abs, exp, pow, sqrt
@@ -81,7 +81,7 @@ class Var(Op):
         count = 1
         for axis in self.axes:
             count *= x.shape[axis]
-        self.scale = 1.0 / (count - self.correction) if count > self.correction else float("nan")
+        self.scale = 1.0 / (count - self.correction) if count > self.correction else float("inf")  # times 0: NaN
         self.count = count or 1
         centred = self.centred(x)
         return (centred * centred).sum(self.axes, keepdims=self.keepdim) * self.scale
@@ -242,7 +242,9 @@ def sum(x, dim=None, keepdim=False, *, dtype=None):
     >>> sum(ones(2, 3), dim=1)
     tensor([3., 3.])
     """
-    return Sum(dim, keepdim)(x if dtype is None else cast(x, numpy.dtype(dtype)))
+    if dtype is not None:
+        return cast(sum(cast(x, numpy.dtype(dtype)), dim, keepdim), numpy.dtype(dtype))
+    return Sum(dim, keepdim)(x)
 
 
 @in_single
@@ -322,24 +324,24 @@ def amin(x, dim=None, keepdim=False):
     return Amin(dim, keepdim)(x)
 
 
-def max(x, dim=None, keepdim=False):
+def max(x, dim=None, keepdim=False, y=None):
     """The largest element; with `dim`, a pair (values, indices) along it, the gradient going to those indices.
 
-    With another tensor in the place of `dim` it is `maximum`, as in PyTorch.
+    With another tensor, y, in the place of `dim` it is `maximum`, as in PyTorch.
 
     >>> from minigrad import tensor
     >>> max(tensor([[1., 5.], [7., 2.]]), 1).indices
     tensor([1, 0])
     """
-    if isinstance(dim, Handle):
-        return maximum(x, dim)
+    if isinstance(dim, Handle) or y is not None:
+        return maximum(x, dim if y is None else y)
     return amax(x) if dim is None else _along(x, argmax(x, dim, True), dim, keepdim)
 
 
-def min(x, dim=None, keepdim=False):
+def min(x, dim=None, keepdim=False, y=None):
     """The smallest element; with `dim`, a pair (values, indices) along it, the gradient going to those indices."""
-    if isinstance(dim, Handle):
-        return minimum(x, dim)
+    if isinstance(dim, Handle) or y is not None:
+        return minimum(x, dim if y is None else y)
     return amin(x) if dim is None else _along(x, argmin(x, dim, True), dim, keepdim)
 
 
@@ -391,7 +393,7 @@ def prod(x, dim=None, keepdim=False, *, dtype=None):
             half = n // 2
             pairs = x[:half] * x[half:2 * half]
             x = cat([pairs, x[2 * half:]], 0) if n % 2 else pairs
-        x = x[0]
+        x = x[0] if count > 1 else Clone()(x[0])
     return x.reshape(shape if keepdim else tuple(shape[i] for i in rest))
 
 
@@ -402,7 +404,7 @@ def logsumexp(x, dim, keepdim=False):
 
 
 @in_single
-def softmax(x, dim, *, dtype=None):
+def softmax(x, dim, dtype=None):
     """e**x / sum e**x along `dim`."""
     if dtype is not None:
         return softmax(cast(x, numpy.dtype(dtype)), dim)
@@ -411,7 +413,7 @@ def softmax(x, dim, *, dtype=None):
 
 
 @in_single
-def log_softmax(x, dim, *, dtype=None):
+def log_softmax(x, dim, dtype=None):
     """The logarithm of softmax along `dim`, computed without overflow."""
     if dtype is not None:
         return log_softmax(cast(x, numpy.dtype(dtype)), dim)
@@ -422,4 +424,6 @@ def log_softmax(x, dim, *, dtype=None):
 @in_single
 def cumsum(x, dim, *, dtype=None):
     """The running sum along `dim`. Bools and integers sum to int64."""
-    return CumSum(dim)(x if dtype is None else cast(x, numpy.dtype(dtype)))
+    if dtype is not None:
+        return cast(cumsum(cast(x, numpy.dtype(dtype)), dim), numpy.dtype(dtype))
+    return CumSum(dim)(x)

@@ -5,6 +5,7 @@ input's memory.
 """
 
 from minigrad.backend import array_module
+from minigrad.convert import Clone
 from minigrad.graph import Handle, Op
 from minigrad.ops.broadcast import unbroadcast
 from minigrad.ops.checks import whole
@@ -129,14 +130,14 @@ class Pad(Op):
 
 
 class Flip(Op):
-    """y = x backwards along axes"""
+    """y = x backwards along axes, copied"""
     fix = AXES
 
     def __init__(self, dims):
         self.dims = dims
 
     def forward(self, x):
-        return array_module(x).flip(x, axes_of(self.dims, x.ndim))
+        return array_module(x).flip(x, axes_of(self.dims, x.ndim)).copy()
 
     def backward(self, g):
         return Flip(self.dims)(g),
@@ -179,6 +180,8 @@ def flatten(x, start_dim=0, end_dim=-1):
         axes_of((start_dim,), 0, "flatten"), axes_of((end_dim,), 0, "flatten")
         return x.reshape(1)
     start, end = axes_of((start_dim,), len(x.shape), "flatten") + axes_of((end_dim,), len(x.shape), "flatten")
+    if start > end:
+        raise ValueError(f"flatten: start_dim {start_dim} lies behind end_dim {end_dim}; exchange them")
     length = 1
     for n in x.shape[start:end + 1]:
         length *= n
@@ -190,8 +193,9 @@ def ravel(x):
     return x.reshape(-1)
 
 
-def unflatten(x, dim, shape):
+def unflatten(x, dim, sizes):
     """Axis `dim` as several axes of the given sizes, one of which may be -1."""
+    shape = tuple(sizes)
     dim = axis_of(dim, len(x.shape), "unflatten")
     if -1 in shape:
         known = 1
@@ -204,6 +208,11 @@ def unflatten(x, dim, shape):
 def permute(x, *axes, dims=None):
     """x with its axes in the order given: permute(x, 1, 0), permute(x, (1, 0))."""
     return Permute(sizes(axes) if dims is None else tuple(dims))(x)
+
+
+def swapaxes(x, axis0, axis1):
+    """x with two axes exchanged: `transpose`, in NumPy's words."""
+    return transpose(x, axis0, axis1)
 
 
 def transpose(x, dim0, dim1):
@@ -235,8 +244,8 @@ def unsqueeze(x, dim):
 
 
 def broadcast_to(x, size):
-    """x repeated to the shape `size` as broadcasting would, without copying."""
-    return BroadcastTo(tuple(size))(x)
+    """x repeated to the shape `size` as broadcasting would, without copying; -1 leaves an axis as it is."""
+    return expand(x, *size) if -1 in size else BroadcastTo(tuple(size))(x)
 
 
 def expand(x, *shape, size=None):
@@ -281,8 +290,9 @@ def stack(tensors, dim=0):
     return Cat(dim)(*[unsqueeze(x, dim) for x in tensors])
 
 
-def split(x, size, dim=0):
-    """Pieces of `size` along an axis (the last may be smaller), or of the sizes in a list."""
+def split(x, split_size, dim=0):
+    """Pieces of `split_size` along an axis (the last may be smaller), or of the sizes in a list."""
+    size = split_size
     dim = axis_of(dim, len(x.shape), "split")
     n = x.shape[dim]
     if not isinstance(size, (tuple, list)):
@@ -305,8 +315,10 @@ def chunk(x, chunks, dim=0):
     """At most `chunks` pieces of equal length along an axis; the last may be smaller."""
     if chunks < 1:
         raise ValueError(f"chunk: {chunks} chunks; ask for 1 or more")
+    chunks = whole("chunk", "the number of chunks", chunks)
     dim = axis_of(dim, len(x.shape), "chunk")
-    return split(x, max(-(-x.shape[dim] // chunks), 1), dim)
+    n = x.shape[dim]
+    return split(x, max(-(-n // chunks), 1) if n else [0] * chunks, dim)
 
 
 def unbind(x, dim=0):
@@ -363,15 +375,20 @@ def flip(x, *axes, dims=None):
 
 def roll(x, shifts, dims=None):
     """x shifted along axes, wrapping around; without `dims` over all elements in order."""
+    several = [len(v) if isinstance(v, (tuple, list)) else 1 for v in (shifts, () if dims is None else dims)]
+    if dims is None and several[0] != 1 or dims is not None and several[0] != several[1]:
+        raise ValueError(f"roll: shifts {shifts} along {dims}; give one shift an axis")
     return Roll(shifts, dims)(x)
 
 
 def repeat(x, *sizes_, repeats=None):
     """x tiled `sizes` times along each axis, new axes in front: torch.Tensor.repeat, numpy.tile."""
     times = sizes(sizes_) if repeats is None else tuple(repeats)
+    if min(times, default=0) < 0:
+        raise ValueError(f"repeat: the counts are {times}; give 0 or more")
     if len(times) < len(x.shape):
         raise ValueError(f"repeat: {len(times)} counts for {len(x.shape)} axes; give one for every axis at least")
     shape = (1,) * (len(times) - len(x.shape)) + tuple(x.shape)
     tall = tuple(m for n, k in zip(shape, times) for m in (k, n))
-    x = broadcast_to(x.reshape(tuple(m for n in shape for m in (1, n))), tall)
+    x = Clone("C")(broadcast_to(x.reshape(tuple(m for n in shape for m in (1, n))), tall))
     return x.reshape(tuple(n * k for n, k in zip(shape, times)))

@@ -124,13 +124,16 @@ def aminmax(x, dim=None, keepdim=False):
     return MinMax(amin(x, dim, keepdim), amax(x, dim, keepdim))
 
 
-def nansum(x, dim=None, keepdim=False):
+def nansum(x, dim=None, keepdim=False, *, dtype=None):
     """The sum over `dim` in which NaN counts for nothing."""
-    return sum(where(isnan(x), 0.0, x) if x.dtype.kind == "f" else x, dim, keepdim)
+    return sum(where(isnan(x), 0.0, x) if x.dtype.kind == "f" else x, dim, keepdim, dtype=dtype)
 
 
-def nanmean(x, dim=None, keepdim=False):
+def nanmean(x, dim=None, keepdim=False, *, dtype=None):
     """The mean over `dim` of what is not NaN."""
+    if dtype is not None:
+        return nanmean(cast(x, numpy.dtype(dtype)), dim, keepdim)
+    floating_only("nanmean", x)
     return nansum(x, dim, keepdim) / sum(cast(x == x, x.dtype), dim, keepdim)
 
 
@@ -182,4 +185,4 @@ def diff(x, n=1, dim=-1, prepend=None, append=None):
         length = max(x.shape[dim] - 1, 0)
         left, right = narrow(x, dim, 0, length), narrow(x, dim, x.shape[dim] - length, length)
         x = right != left if x.dtype.kind == "b" else right - left
-    return x
+    return x if n else Clone()(x)

@@ -1,12 +1,30 @@
 """Triangles and diagonals of matrices, which may be stacked."""
 
+import numpy
+
 from minigrad.backend import array_module
+from minigrad.convert import Clone
 from minigrad.graph import Handle
 from minigrad.ops.checks import whole
-from minigrad.ops.index import PutItem
+from minigrad.ops.index import GetItem, PutItem
 from minigrad.ops.reduce import sum
 from minigrad.ops.select import where
 from minigrad.ops.shape import axes_of, permute
+
+
+class Diagonal(GetItem):
+    """y[i] = x[i, i + offset], as a view"""
+
+    def __init__(self, index, offset):
+        super().__init__(index)
+        self.offset = offset
+
+    def forward(self, x):
+        self.shape = x.shape
+        y = x.diagonal(self.offset)
+        if array_module(x) is numpy:  # which gives it read-only
+            y.flags.writeable = x.flags.writeable
+        return array_module(x).moveaxis(y, -1, 0)
 
 
 def tril(x, diagonal=0):
@@ -37,12 +55,15 @@ def _masked(name, x, holds):
 
 
 def diagonal(x, offset=0, dim1=0, dim2=1):
-    """The diagonal, `offset` places above the main one, of the matrices in axes dim1 and dim2, as a new last axis."""
+    """The diagonal, `offset` places above the main one, of the matrices in axes dim1 and dim2, as a new last axis.
+
+    It is a view: what is written into it is written into x.
+    """
     a, b = axes_of((dim1, dim2), len(x.shape), "diagonal")
     rest = [axis for axis in range(len(x.shape)) if axis not in (a, b)]
     offset = whole("diagonal", "the offset", offset)
     i, j = _places(x, max(min(x.shape[a] + min(offset, 0), x.shape[b] - max(offset, 0)), 0), offset)
-    y = permute(x, (a, b, *rest))[i, j]
+    y = Diagonal((i, j), offset)(permute(x, (a, b, *rest)))
     return permute(y, (*range(1, len(rest) + 1), 0))
 
 
@@ -77,7 +98,7 @@ def diag(x, diagonal=0):
     if len(x.shape) not in (1, 2):
         raise ValueError(f"diag: the input has shape {tuple(x.shape)}; give a vector or a matrix, or use diagonal and "
                          "diag_embed")
-    return diag_embed(x, diagonal) if len(x.shape) == 1 else _diagonal(x, diagonal)
+    return diag_embed(x, diagonal) if len(x.shape) == 1 else Clone()(_diagonal(x, diagonal))
 
 
 def diagflat(x, offset=0):

@@ -3,7 +3,7 @@
 import functools
 import inspect
 
-WORDS = {"input": "x", "other": "y", "axis": "dim", "keepdims": "keepdim"}
+WORDS = {"input": "x", "other": "y", "axis": "dim", "keepdims": "keepdim", "split_size_or_sections": "split_size"}
 
 
 def with_words(f, module=None):

@@ -7,8 +7,9 @@ and gets the gradient.
 import numpy
 
 from minigrad.backend import array_module
+from minigrad.convert import Clone
 from minigrad.graph import Handle
-from minigrad.ops.index import GetItem, PutItem, _along, _checked_along, resolved, rows
+from minigrad.ops.index import GetItem, PutItem, _along, _checked_along, integers, resolved, rows
 from minigrad.ops.select import mask_of, where
 from minigrad.ops.shape import broadcast_to
 
@@ -18,6 +19,11 @@ def scatter_add(x, dim, index, src):
 
     `src` has the shape of `index`, or is longer.
     """
+    if x.dtype != src.dtype:
+        raise TypeError(f"scatter_add: the tensor is {x.dtype} and src {src.dtype}; bring both to one dtype")
+    index = integers("scatter_add", index)
+    if x.shape and not index.ndim:  # a number counts as a line of one
+        return scatter_add(x, dim, index.reshape(1), src.reshape(1))
     dim, index = _checked_along("scatter_add", x, dim, index)
     return x + PutItem(_along(index, dim), tuple(x.shape))(_as_long("scatter_add", src, index))
 
@@ -44,9 +50,13 @@ def scatter(x, dim, index, src=None, value=None, reduce=None):
     if (src is None) == (value is None) or reduce not in (None, "add"):
         raise ValueError(f"scatter: src, value and reduce are {src!r:.20}, {value} and {reduce!r}; give a tensor or a "
                          "number, and 'add' or no reduce")
+    if not hasattr(src, "shape") or isinstance(src, numpy.generic):
+        src, value = None, src if value is None else value
+    index = integers("scatter", index)
+    if x.shape and not index.ndim:
+        return scatter(x, dim, index.reshape(1), src if src is None else src.reshape(1), value, reduce)
     dim, index = _checked_along("scatter", x, dim, index)
-    if not hasattr(src, "shape"):
-        value = src if value is None else value
+    if src is None:
         if reduce is None:
             return filled(x, _along(index, dim), value)
         src = array_module(index).full(index.shape, value, x.dtype)
@@ -67,6 +77,8 @@ def in_dtype(value, dtype):
     if isinstance(value, Handle) and value.node is not None:
         return value
     value = value.item() if hasattr(value, "item") else value
+    if dtype.kind in "iu" and not numpy.iinfo(dtype).min <= value <= numpy.iinfo(dtype).max:
+        raise ValueError(f"{dtype} cannot hold {value}; give a number within its range, or cast the tensor")
     return bool(value) if dtype.kind == "b" else value if dtype.kind == "f" else int(value)
 
 
@@ -81,7 +93,7 @@ def replaced(name, x, index, src):
         count *= n
     last[index] = xp.arange(count).reshape(last[index].shape)
     if not count:
-        return x
+        return Clone()(x)
     src = broadcast_to(src, last[index].shape)
     return where(last >= 0, GetItem(xp.maximum(last, 0))(src.reshape(-1)), x)
 

@@ -7,9 +7,11 @@ read where backward left them, but for those of small parameters (biases), which
 without a gradient is left alone, its state and its step count too, as in PyTorch. State dicts have PyTorch's form.
 """
 
+from minigrad.absent import names_of
 from minigrad.optim.ema import EMA
 from minigrad.optim.flat import Flat
 from minigrad.optim.optimizer import Optimizer
 from minigrad.optim.updates import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, RAdam, RMSprop
 
 __all__ = ["EMA", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Flat", "Optimizer", "RAdam", "RMSprop"]
+__getattr__ = names_of(__name__)

@@ -23,7 +23,8 @@ class EMA:
         """Take in the model as it is now."""
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
-        for mean, now in zip(self.model.state_dict().values(), self.source.state_dict().values()):
+        pairs = zip(self.model.state_dict().values(), self.source.state_dict().values())
+        for mean, now in {id(mean.array): (mean, now) for mean, now in pairs}.values():  # a weight of two names once
             if mean.dtype.kind != "f":
                 mean.copy_(now)
                 continue

@@ -100,7 +100,8 @@ class Flat:
         """The state of a name, which stays from the first use on."""
         if name not in self.state:
             self.state[name] = backend_of(self.values).aligned_zeros(self.size, self.dtype)
-            self.state[name] += initial
+            if initial:
+                self.state[name] += initial
         return self.state[name]
 
     def let_go(self):

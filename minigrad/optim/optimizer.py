@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 from minigrad.autograd import array_of
 from minigrad.backend import array_module, backend_of
-from minigrad.backend.numpy import for_pieces
+from minigrad.backend.threads import share
 from minigrad.graph import Op
 from minigrad.modes import enable_grad
 from minigrad.nn.module import forget_grad
@@ -158,10 +158,10 @@ class Optimizer:
 
     def _update_by_loop(self, function, group, flat, stretches):
         """The same by the loop that the update has as an attribute, where it can be compiled; whether it was."""
-        loop, dtype = backend_of(flat.values).loop(function, flat.values), flat.dtype
+        loop, dtype = backend_of(flat.values).shared_loop(function, flat.values), flat.dtype
         if loop is None or any(gradient.dtype != dtype for *_, gradient in stretches):
             return False
-        names, numbers = function.__code__.co_varnames[2:2 + len(flat.names)], {}
+        names, numbers = function.__code__.co_varnames[4:4 + len(flat.names)], {}
         if set(names) != set(flat.names):  # the loop knows nothing of state that an option brings
             return False
         for start, end, step, gradient in stretches:
@@ -170,7 +170,7 @@ class Optimizer:
             values, *state = flat.whole(start, end, names)
             own, back = flat.stray(start, end) if flat.strays else (None, None)
             values = values if own is None else own
-            for_pieces(lambda *arrays, these=numbers[step]: loop(*arrays, *these), LOOP_WORK, values, gradient, *state)
+            loop(len(values), share(len(values), LOOP_WORK), values, gradient, *state, *numbers[step])
             if back is not None:
                 back[...] = own.reshape(back.shape)
         return True
@@ -178,8 +178,8 @@ class Optimizer:
     def update(self, xp, group, step, p, g, t, **state):
         """Change p and the state, all 1-D arrays of one length, by the gradient g, which stays; t is for scratch.
 
-        It may have an attribute `loop`: the same as a loop over elements, in `backend/compiled.py`, which takes p, g,
-        the state by its names, and then `numbers`.
+        It may have an attribute `loop`: the same as a loop over elements, in `backend/compiled.py`, which takes where
+        to start and stop, p, g, the state by its names, and then `numbers`.
         """
         raise NotImplementedError
 

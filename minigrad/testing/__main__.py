@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import importlib.util
 import inspect
 import os
 import sys
@@ -119,10 +120,18 @@ def report(results):
     return 1 if failed else 0
 
 
-def score():
-    """Plant every fault in turn, print what noticed it; the exit status is 1 if one went unnoticed."""
+def all_faults():
+    """The module of faults, with those of the demos where these are installed."""
     from minigrad.testing import faults
 
+    if importlib.util.find_spec("gans"):
+        importlib.import_module("gans.faults")
+    return faults
+
+
+def score():
+    """Plant every fault in turn, print what noticed it; the exit status is 1 if one went unnoticed."""
+    faults = all_faults()
     broken = {name: said for name, one in faults.checks().items() if (said := faults.run(one))}
     if broken:
         print(f"the checks fail without any fault: {broken}")
@@ -141,8 +150,7 @@ def score():
 
 def hunt(seed, reveal, ask=input):
     """Plant one fault, show what it breaks, and let the learner name the place."""
-    from minigrad.testing import faults
-
+    faults = all_faults()
     seed = int(numpy.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
     fault = faults.FAULTS[seed % len(faults.FAULTS)]
     print(f"A wrong rule was planted (hunt number {seed}). What the checks say:")

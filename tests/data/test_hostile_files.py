@@ -250,7 +250,7 @@ EVIL_ZIPS = {
     "an image above Pillow's warning": (member("b.png", png(10_000, 10_000)), "b.png: does not decode"),
     "an image above our limit": (member("b.png", png(8193, 8192)), "declares 8193×8192 pixels"),
     "an image that lacks its pixels": (member("b.png", png(500, 500)), "b.png: does not decode"),
-    "a GIF called PNG": (member("b.png", encoded("GIF")), "b.png: does not decode"),
+    "a PPM called PNG": (member("b.png", encoded("PPM")), "b.png: does not decode"),
 }
 
 
@@ -259,7 +259,7 @@ def test_an_evil_zip_is_refused(tmp_path, make, says, contained):
     with zipfile.ZipFile(tmp_path / "evil.zip", "w") as file:
         make(file)
     with contained("zip"), pytest.raises(DataError, match=says) as caught:
-        build(tmp_path / "a.h5", tmp_path / "evil.zip")
+        build(tmp_path / "a.h5", tmp_path / "evil.zip", strict=True)
     assert "evil.zip" in str(caught.value) and not (tmp_path / "a.h5").exists()
     assert not (tmp_path.parent / "b.png").exists()
 
@@ -464,7 +464,7 @@ def test_only_data_errors_come_out_of_a_mutant_hdf5_file(tmp_path, timed, record
     told("HDF5", refusals, timed, record_property)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "WEBP", "zip"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "WEBP", "GIF", "TIFF", "zip"])
 def test_only_data_errors_come_out_of_a_mutant_image_in_a_zip(tmp_path, kind, monkeypatch, timed, record_property):
     monkeypatch.setattr(os, "fsync", lambda _: None)  # most of the time of a build this small
     source, refusals = tmp_path / "a.zip", 0
@@ -473,7 +473,7 @@ def test_only_data_errors_come_out_of_a_mutant_image_in_a_zip(tmp_path, kind, mo
         source.write_bytes(mutant if kind == "zip" else zipped(mutant))
         try:
             with timed:
-                build(tmp_path / "a.h5", source, size=(4, 4), overwrite=True)
+                build(tmp_path / "a.h5", source, size=(4, 4), strict=True, overwrite=True)
         except DataError as error:
             assert str(source) in str(error)
             refusals += 1

@@ -155,7 +155,116 @@ def test_an_image_smaller_than_the_crop_is_refused(folder, tmp_path):
 def test_an_image_that_does_not_decode_is_named(folder, tmp_path, content):
     (folder / "5.png").write_bytes(content)
     with pytest.raises(DataError, match="source: 5.png: does not decode.*replace it"):
-        build(tmp_path / "a.h5", folder)
+        build(tmp_path / "a.h5", folder, strict=True)
+
+
+def test_one_that_does_not_decode_among_many_is_left_out_named_and_counted(folder, tmp_path, capsys):
+    (tmp_path / "list.txt").write_text("12\nSmiling\n" + "".join(f"{i}.png {1 if i % 3 else -1}\n" for i in range(12)))
+    for k in (0, 5):
+        (folder / f"{k}.png").write_bytes(b"not an image")
+    build(tmp_path / "a.h5", folder, attributes=tmp_path / "list.txt")
+    with ImageSet(tmp_path / "a.h5") as found:
+        assert found.names == [f"{i}.png" for i in range(12) if i not in (0, 5)]
+        assert found.about["skipped"] == {"images": 2, "names": ["0.png", "5.png"]}
+        for row, name in enumerate(found.names):
+            i = int(name.removesuffix(".png"))
+            np.testing.assert_array_equal(found[row], np.asarray(picture(8, 6, i)))
+            assert found.attributes["Smiling"][row] == bool(i % 3)
+    said = capsys.readouterr().err
+    assert said.count("left out: ") == 2 and "5.png: does not decode" in said
+    assert sorted(os.listdir(tmp_path)) == ["a.h5", "list.txt", "source"]
+    for k in range(12):
+        (folder / f"{k}.png").write_bytes(b"not an image")
+    with pytest.raises(DataError, match="source: 0.png: does not decode"):
+        build(tmp_path / "b.h5", folder, size=(4, 4))
+
+
+def test_a_build_that_was_interrupted_remembers_what_it_left_out(folder, tmp_path, monkeypatch):
+    real, decoded = images._decode, []
+    (folder / "1.png").write_bytes(b"not an image")
+
+    def decode(source, name):
+        if len(decoded) == 7:
+            raise KeyboardInterrupt
+        decoded.append(name)
+        return real(source, name)
+
+    monkeypatch.setattr(images, "STEP", 2)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(images, "_decode", decode)
+        build(tmp_path / "a.h5", folder, size=(8, 6))
+    build(tmp_path / "a.h5", folder, size=(8, 6))
+    with ImageSet(tmp_path / "a.h5") as found:
+        assert found.names == [f"{i}.png" for i in range(12) if i != 1] and found.about["skipped"]["names"] == ["1.png"]
+        np.testing.assert_array_equal(found[5], np.asarray(picture(8, 6, 6)))
+    assert sorted(os.listdir(tmp_path)) == ["a.h5", "source"]
+
+
+def one(tmp_path, image, name, **options):
+    """What a build makes of a single image."""
+    (tmp_path / "one").mkdir()
+    image.save(tmp_path / "one" / name)
+    build(tmp_path / "one.h5", tmp_path / "one", strict=True, **options)
+    with ImageSet(tmp_path / "one.h5") as found:
+        return found[0]
+
+
+@pytest.mark.parametrize("name, dtype", [("a.png", "u2"), ("a.tif", "u2"), ("a.tif", ">u2"), ("a.tif", "i4")])
+def test_sixteen_bits_of_grey_keep_their_levels(tmp_path, name, dtype):
+    levels = np.arange(256).reshape(16, 16)
+    found = one(tmp_path, Image.fromarray((levels * 256 + 100).astype(dtype)), name)
+    np.testing.assert_array_equal(found, np.repeat(levels[..., None], 3, 2))
+
+
+@pytest.mark.parametrize("background, seen", [("white", 255), ("#000000", 0), ("gray", 128)])
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_a_transparent_image_stands_on_the_background(tmp_path, mode, background, seen):
+    pixels = np.zeros((4, 4, 4), np.uint8)
+    pixels[:2] = (50, 50, 50, 255)
+    found = one(tmp_path, Image.fromarray(pixels).convert(mode), "a.png", background=background)
+    assert (found[:2] == 50).all() and (found[2:] == seen).all()
+    (tmp_path / "two").mkdir()
+    pixels[2:] = (0, 0, 0, 128)
+    Image.fromarray(pixels).save(tmp_path / "two" / "half.png")
+    build(tmp_path / "two.h5", tmp_path / "two", background=background)
+    with ImageSet(tmp_path / "two.h5") as half:
+        assert abs(half[0][3, 3, 0].astype(int) - seen * 127 / 255) <= 1
+
+
+def test_gif_and_tiff_are_images_too_and_numbers_of_no_known_range_are_refused(tmp_path):
+    image = picture(8, 6)
+    np.testing.assert_array_equal(one(tmp_path, image, "a.tiff"), np.asarray(image))
+    (tmp_path / "gif").mkdir()
+    image.quantize(16).save(tmp_path / "gif" / "a.gif")
+    build(tmp_path / "b.h5", tmp_path / "gif")
+    np.testing.assert_array_equal(ImageSet(tmp_path / "b.h5")[0], np.asarray(image.quantize(16).convert("RGB")))
+    for values, says in ((np.full((4, 4), 0.5, "f4"), "no known range"), (np.full((4, 4), 2**20, "i4"), "1048576")):
+        Image.fromarray(values).save(tmp_path / "gif" / "a.tif")
+        with pytest.raises(DataError, match=f"a.tif: does not decode .*{says}.*save it with 8 or 16 bits"):
+            build(tmp_path / "c.h5", tmp_path / "gif", strict=True, overwrite=True)
+
+
+def test_what_systems_leave_beside_pictures_is_no_picture(folder, tmp_path):
+    others = [".ipynb_checkpoints/3-checkpoint.png", "__MACOSX/3.png", "sub/._3.png", ".DS_Store", "sub/.hidden/3.png"]
+    for name in others:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(encoded(picture(8, 6)))
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as file:
+        for path in folder.rglob("*.*"):
+            if path.is_file():
+                file.write(path, path.relative_to(folder))
+    for source in (folder, tmp_path / "all.zip"):
+        build(tmp_path / "a.h5", source, strict=True, overwrite=True)
+        assert ImageSet(tmp_path / "a.h5").names == [f"{i}.png" for i in range(12)]
+
+
+def test_a_background_that_is_no_colour_is_refused(folder, tmp_path, capsys):
+    with pytest.raises(ValueError, match="'plaid' is no colour; give a name"):
+        build(tmp_path / "a.h5", folder, background="plaid")
+    with pytest.raises(SystemExit):
+        main(["build", str(tmp_path / "a.h5"), "--from", str(folder), "--background", "plaid"])
+    assert "argument --background: 'plaid' is no colour" in capsys.readouterr().err
+    assert main(["build", str(tmp_path / "a.h5"), "--from", str(folder), "--background", "#102030", "--strict"]) == 0
 
 
 def test_an_empty_or_missing_source_is_refused(tmp_path):

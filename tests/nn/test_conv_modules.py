@@ -75,7 +75,7 @@ NAMES = sorted({value for value in nn.__all__ if hasattr(torch.nn, value)} & {na
 def test_signatures_are_pytorchs(name):
     mine = inspect.signature(getattr(nn, name).__init__).parameters
     theirs = inspect.signature(getattr(torch.nn, name).__init__).parameters
-    left_out = {"return_indices", "recompute_scale_factor"}
+    left_out = {"recompute_scale_factor"}
     kept = {k: v.default for k, v in theirs.items() if k not in left_out}
     assert list(mine) == list(kept), "the same names in the same order"
     assert {k: v.default for k, v in mine.items()} == kept

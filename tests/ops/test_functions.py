@@ -55,16 +55,26 @@ CALLS = [
     "x.clone().resize_(3)", "x.clone().transpose_(0, 1)", "x.clone().resize_(1, 3)", "x.clone().resize_as_(x.T)",
     "x.clone().fill_diagonal_(9)", "x.clone().addmm_(x[:, :2], x)", "x.clone().cumsum_(1)",
     "t.promote_types(t.float16, t.int64)", "t.finfo(t.float64).eps", "t.iinfo(t.int8).max", "t.get_default_dtype()",
+    "n.sum(0, dtype=t.uint8)", "n.cumsum(1, dtype=t.int8)", "x.var(0, correction=2)", "t.add(x, n, alpha=0.29)",
+    "x.cross(x.flip(1))", "t.zeros(3, 3).cross(x[:1])", "t.split(x, split_size_or_sections=1)", "x.split(split_size=2)",
+    "x.unflatten(1, sizes=(3, 1))", "t.swapaxes(x, axis0=0, axis1=1)", "t.dot(x[0], tensor=x[1])", "t.mv(x, vec=x[0])",
+    "t.max(x, other=2 - x)", "x.min(other=2 - x)", "t.tensordot(a=x, b=x)", "t.searchsorted(x[0], input=x)",
+    "t.isin(n, t.tensor([1]), invert=True)", "t.broadcast_shapes((3,), 3)", "t.asarray(obj=2.5)",
+    "t.scalar_tensor(s=2)", "x.softmax(1, t.float64)", "F.elu(x, 0.5, True)", "F.silu(x, inplace=True)",
+    "x.broadcast_to((2, -1, 3))", "t.zeros(2, 0).chunk(4, 1)", "x.take(t.tensor(-1))", "t.nansum(x, dtype=t.float64)",
+    "t.bincount(n[0], x[0].half())", "t.einsum('ij->j', n.int())",
 ]
 
 
+@pytest.mark.filterwarnings("ignore:.*degrees of freedom", "ignore:Using torch.cross")
 @pytest.mark.parametrize("call", CALLS)
 def test_a_call_gives_what_pytorch_gives(call):
     results = []
     for t in (mg, torch):
         x = t.arange(6.0).reshape(2, 3)
         try:
-            y = eval(call, {"t": t, "x": x, "n": t.arange(6).reshape(2, 3), "INF": float("inf"), "NAN": float("nan")})
+            y = eval(call, {"t": t, "F": t.nn.functional, "x": x, "n": t.arange(6).reshape(2, 3), "INF": float("inf"),
+                            "NAN": float("nan")})
         except (RuntimeError, ValueError) as error:
             y = f"refused: {bool(str(error))}"
         parts = list(y) if isinstance(y, tuple) else [y]
@@ -78,3 +88,75 @@ def test_a_call_gives_what_pytorch_gives(call):
             continue
         assert a.shape == b.shape
         np.testing.assert_allclose(a, b, rtol=2e-6, atol=1e-6)
+
+
+VIEWS_OR_NOT = """x[0] x[-1] x[:1] x[...] x[None] x[()] x[0,0] x[:,-1] x[[0]] x[x>0] x.flip(0) x.fliplr()
+    x.rot90(4) x.rot90(2) x.roll(0) x.repeat(1,1) x.tile(1) x.expand(2,*x.shape) x.prod(0) x.sum(0) x.amax(0)
+    x.cumprod(0) x.cumsum(0) x.squeeze() x.unsqueeze(0) x.reshape(-1) x.flatten() x.ravel() x.view(-1) x.T
+    x.permute(1,0) x.transpose(0,1) x.movedim(0,1) x.diag() x.diagonal() x.unfold(0,1,1) x.split(1)[0]
+    x.chunk(1)[0] x.unbind()[0] x.tensor_split(1)[0] x.narrow(0,0,1) x.select(0,0) x.clone() x.detach() x.data
+    x.double() x.to(t.float64) x.contiguous() x.clamp(-99,99) x.nan_to_num() x.tril() x.sort(0)[0] x.where(x>-99,x)
+    x.masked_fill(x>99,0) x.masked_scatter(x>99,x) x.index_put((x>99,),x[0,0]) x.gather(0,0*x.long())
+    x.repeat_interleave(1,0) x.diff(n=0) x.abs() x.relu() +x t.cat([x]) t.stack([x])[0] t.broadcast_tensors(x,x)[0]
+    t.meshgrid(x[0],x[0],indexing="ij")[0] t.atleast_2d(x) F.interpolate(x[None,None],scale_factor=1)
+    F.pad(x,(0,0)) F.dropout(x,0.0,False) F.pixel_shuffle(x[None,None],1) x.max(0)[0] x.median(0)[0]
+    x.quantile(0.5,0) x.unflatten(0,(-1,1)) t.einsum("ij->ji",x) x.matrix_power(1)""".split()
+
+
+@pytest.mark.parametrize("call", VIEWS_OR_NOT)
+def test_a_result_shares_the_inputs_memory_where_pytorchs_does(call):
+    for shape in ((2, 3), (1, 3), (3, 1), (1, 1), (2, 2)):
+        shared = []
+        for t in (mg, torch):
+            x = t.tensor(np.arange(1.0, 1 + shape[0] * shape[1]).reshape(shape))
+            try:
+                y = eval(call, {"t": t, "F": t.nn.functional, "x": x})
+            except (RuntimeError, ValueError):
+                shared.append("refused")
+                continue
+            shared.append(bool(np.may_share_memory(x.array, y.array)) if t is mg else
+                          x.untyped_storage().data_ptr() == y.untyped_storage().data_ptr())
+        assert shared[0] == shared[1], f"{call} of {shape}: {shared[0]}, in PyTorch {shared[1]}"
+
+
+def test_what_is_written_into_an_element_a_diagonal_or_a_window_is_in_the_tensor():
+    for t in (mg, torch):
+        x = t.zeros(3, 3)
+        x[0][1].fill_(2)
+        x[2, 0].add_(5)
+        x.diagonal().fill_(7)
+        x[1].unfold(0, 2, 1)[1].sub_(1)
+        assert x.tolist() == [[7, 2, 0], [0, 6, -1], [5, 0, 7]]
+
+
+@pytest.mark.parametrize("call, parts", [
+    ("x.roll((1, 2))", ["roll", "(1, 2)"]), ("x.roll(1, (0, 1))", ["roll"]), ("x.flatten(1, 0)", ["flatten", "behind"]),
+    ("x.repeat(2, -1)", ["repeat", "-1"]), ("t.block_diag(x[None])", ["block_diag", "(1, 2, 3)"]),
+    ("t.full((2,), float('inf'), dtype=t.int64)", ["full", "inf"]), ("n.masked_fill(n > 1, 1e30)", ["int64", "1e+30"]),
+    ("n.byte().masked_fill(n > 1, 300)", ["uint8", "300"]), ("n.byte() * -1", ["Mul", "-1"]),
+    ("t.flipud(x[0, 0])", ["flipud"]),
+    ("n.clone().fill_(float('inf'))", ["fill_", "infinity"]), ("n.scatter_add(0, n, x)", ["scatter_add", "float32"]),
+    ("F.linear(x[None], x[0])", ["Linear", "two axes"]), ("t.addmm(x[None], x, x.T)", ["(2, 2)"]),
+    ("t.mm(x, x[0])", ["mm", "(3,)"]), ("t.dot(x, x)", ["dot"]), ("t.outer(x, x)", ["outer", "(2, 3)"]),
+    ("t.div(n, n, rounding_mode='trunc')", ["divided by 0"]), ("n.exp_()", ["exp_"]), ("t.diff(x[0, 0])", ["diff"]),
+    ("F.cross_entropy(x, n[0, :2], None, None, 'sum')", ["ignore_index", "'sum'"]),
+    ("t.quantile(x, 1.5)", ["1.5"]),
+    ("F.binary_cross_entropy(x.sigmoid(), x / 6, t.ones(4, 2, 3))", ["bce", "(4, 2, 3)"]),
+    ("x.kthvalue(4)", ["4", "3"]),
+    ("F.binary_cross_entropy_with_logits(x, x[None], pos_weight=x)", ["(1, 2, 3)"]),
+    ("t.median(x[:0].long())", ["median"]),
+    ("n.clone().clamp_(0.5)", ["clamp_", "float32"]), ("x.unfold(1, 4, 1)", ["unfold", "4"]),
+    ("t.trace(x[0])", ["trace"]),
+    ("t.matrix_power(x @ x.T, -1)", ["matrix_power", "-1"]), ("t.cross(x[:, :2], x[:, :2], 1)", ["cross", "three"]),
+])
+def test_a_misuse_is_an_error_in_both_and_one_clear_line_here(call, parts):
+    for t, kinds in ((mg, (ValueError, TypeError, IndexError, ZeroDivisionError)), (torch, Exception)):
+        names = {"t": t, "F": t.nn.functional, "x": t.arange(6.0).reshape(2, 3), "n": t.arange(6).reshape(2, 3)}
+        if t is torch and call in ("n.byte() * -1", "n.clone().fill_(float('inf'))", "F.linear(x[None], x[0])",
+                                   "t.median(x[:0].long())", "t.matrix_power(x @ x.T, -1)"):
+            continue  # PyTorch has an answer: it wraps around, reads what lies there, or inverts
+        with pytest.raises(kinds) as caught:
+            eval(call, names)
+        if t is mg:
+            message = str(caught.value)
+            assert "\n" not in message and all(part in message for part in parts), message

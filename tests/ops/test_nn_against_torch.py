@@ -109,6 +109,11 @@ INITS = [
     ("kaiming_uniform_", (0, "fan_out", "relu")),
     ("kaiming_normal_", (0.2, "fan_out")),
     ("kaiming_normal_", (0, "fan_in", "tanh")),
+    ("trunc_normal_", ()),
+    ("trunc_normal_", (1.0, 2.0, 0.0, 1.5)),
+    ("trunc_normal_", (0.0, 0.02)),
+    ("trunc_normal_", (0.3, 1.0, -50.0, 50.0)),
+    ("trunc_normal_", (0.0, 1.0, 1.5, 1.5)),
 ]
 
 
@@ -122,8 +127,84 @@ def test_init_functions_have_pytorchs_mean_spread_and_range(name, arguments, sha
     scale, error = max(theirs.std(), 1e-9), 6 / math.sqrt(theirs.size)
     assert abs(mine.mean() - theirs.mean()) <= error * scale + 1e-6
     assert abs(mine.std() - theirs.std()) <= error * scale
+    if name.startswith("trunc"):
+        low, high = (*arguments, *(0.0, 1.0, -2.0, 2.0)[len(arguments):])[2:]
+        assert low <= mine.min() and mine.max() <= high
     if "normal" not in name:
         np.testing.assert_allclose([mine.min(), mine.max()], [theirs.min(), theirs.max()], atol=0.03 * scale + 1e-9)
+
+
+@pytest.mark.parametrize("low, high", [(5.0, 6.0), (8.0, 1000.0), (-1000.0, -8.0), (-0.1, 0.1)])
+def test_truncated_draws_follow_the_density_also_in_its_tails(low, high):
+    """The mean between two bounds, by summing x * density."""
+    mg.manual_seed(0)
+    found = nn.init.trunc_normal_(mg.empty(40_000), 0.0, 1.0, low, high).numpy()
+    x = np.linspace(max(low, -40), min(high, 40), 2_000_001)
+    weight = np.exp(-0.5 * (x * x - (x * x).min()))
+    mean = (x * weight).sum() / weight.sum()
+    spread = np.sqrt(((x - mean) ** 2 * weight).sum() / weight.sum())
+    assert low <= found.min() and found.max() <= high
+    assert abs(found.mean() - mean) < 5 * spread / 200 and abs(found.std() / spread - 1) < 0.05
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (4, 6), (5, 5), (4, 2, 3, 3), (8, 2, 1)])
+@pytest.mark.parametrize("gain", [1.0, 2.5])
+def test_orthogonal_rows_or_columns_are_orthonormal_and_turn_anywhere(shape, gain):
+    mg.manual_seed(0)
+    q = nn.init.orthogonal_(mg.empty(*shape, dtype=mg.float64), gain).numpy().reshape(shape[0], -1)
+    small = q @ q.T if q.shape[0] <= q.shape[1] else q.T @ q
+    np.testing.assert_allclose(small, gain ** 2 * np.eye(len(small)), atol=1e-12)
+    draws = [nn.init.orthogonal_(mg.empty(*shape)).numpy().ravel()[0] for _ in range(200)]
+    assert abs(np.mean(draws)) < 0.2 and min(draws) < 0 < max(draws)
+
+
+@pytest.mark.parametrize("name, shape, arguments", [
+    ("eye_", (3, 5), ()), ("eye_", (4, 2), ()), ("dirac_", (4, 2, 3), ()), ("dirac_", (4, 6, 2, 3), (2,)),
+    ("dirac_", (6, 2, 3, 3, 2), (3,)), ("ones_", (2, 3), ()), ("constant_", (2,), (0.3,))])
+def test_what_is_not_drawn_is_pytorchs_to_the_last_bit(name, shape, arguments):
+    mine = getattr(nn.init, name)(mg.empty(*shape), *arguments).numpy()
+    np.testing.assert_array_equal(mine, getattr(torch.nn.init, name)(torch.empty(*shape), *arguments).numpy())
+
+
+@pytest.mark.parametrize("sparsity", [0.0, 0.3, 0.5, 1.0])
+def test_each_column_of_sparse_has_pytorchs_number_of_zeros(sparsity):
+    mg.manual_seed(0)
+    torch.manual_seed(0)
+    mine = nn.init.sparse_(mg.empty(30, 40), sparsity, 0.1).numpy()
+    theirs = torch.nn.init.sparse_(torch.empty(30, 40), sparsity, 0.1).numpy()
+    np.testing.assert_array_equal((mine == 0).sum(0), (theirs == 0).sum(0))
+    assert sparsity == 1.0 or abs(mine[mine != 0].std() - 0.1) < 0.02
+
+
+FORMER = [name for name in dir(torch.nn.init) if hasattr(torch.nn.init, name + "_") and name[0] != "_"]
+
+
+@pytest.mark.parametrize("name", FORMER)
+def test_former_names_of_initialisers_work_and_say_what_they_are_called_now(name):
+    arguments = {"constant": (0.5,), "sparse": (0.5,)}.get(name, ())
+    shape = (3, 4, 3) if name == "dirac" else (3, 4)
+    mg.manual_seed(0)
+    with pytest.warns(FutureWarning, match=f"nn.init.{name} is now called nn.init.{name}_"):
+        former = getattr(nn.init, name)(mg.empty(*shape), *arguments)
+    mg.manual_seed(0)
+    assert former.tolist() == getattr(nn.init, name + "_")(mg.empty(*shape), *arguments).tolist() and len(FORMER) == 11
+
+
+@pytest.mark.parametrize("name", [name for name in dir(torch.nn.init) if name.endswith("_") and name[0] != "_"])
+def test_an_initialiser_has_pytorchs_arguments(name):
+    mine, theirs = ([(p.name, p.default) for p in inspect.signature(getattr(n, name)).parameters.values()]
+                    for n in (nn.init, torch.nn.init))
+    assert mine == theirs
+
+
+@pytest.mark.parametrize("call", [
+    lambda: nn.init.eye_(mg.empty(3)), lambda: nn.init.dirac_(mg.empty(3, 3)),
+    lambda: nn.init.sparse_(mg.empty(3), 0.5), lambda: nn.init.dirac_(mg.empty(3, 3, 3), 2),
+    lambda: nn.init.orthogonal_(mg.empty(3)),
+    lambda: nn.init.trunc_normal_(mg.empty(3), a=2, b=1), lambda: nn.init.trunc_normal_(mg.empty(3), std=0)])
+def test_a_tensor_that_cannot_be_initialised_so_is_refused(call):
+    with pytest.raises(ValueError, match="_: .*(give|use)"):
+        call()
 
 
 @pytest.mark.parametrize(

@@ -131,3 +131,34 @@ def test_a_wrong_call_is_one_line_with_the_fix(call, message):
     with pytest.raises(ValueError, match=message) as error:
         call()
     assert "\n" not in str(error.value)
+
+
+def test_the_places_of_the_largest_values_are_pytorchs(torch):
+    rng = np.random.default_rng(0)
+    for x, call in (((2, 3, 7, 6), dict(kernel_size=(3, 2), stride=2, padding=1)), ((3, 7, 6), dict(kernel_size=2)),
+                    ((1, 2, 8, 8), dict(kernel_size=2, dilation=2, ceil_mode=True)), ((2, 3, 9), dict(kernel_size=3))):
+        x = rng.permutation(int(np.prod(x))).reshape(x).astype("d")
+        name = "max_pool1d" if x.shape == (2, 3, 9) else "max_pool2d"
+        mine = getattr(mg.nn.functional, name)(mg.tensor(x), return_indices=True, **call)
+        theirs = getattr(torch.nn.functional, name)(torch.tensor(x), return_indices=True, **call)
+        for a, b in zip(mine, theirs):
+            np.testing.assert_array_equal(a.numpy(), b.numpy())
+            assert str(a.dtype) == str(b.dtype).removeprefix("torch.")
+
+
+def test_a_pooling_of_integers_pads_with_what_is_least(torch):
+    x = np.array([[[-5, -7], [-6, -9]]])
+    mine = mg.nn.functional.max_pool2d(mg.tensor(x), 2, 1, 1)
+    assert mine.tolist() == torch.nn.functional.max_pool2d(torch.tensor(x), 2, 1, 1).tolist()
+
+
+@pytest.mark.parametrize("f", [
+    lambda F, x: F.adaptive_avg_pool2d(x, (3, 2)), lambda F, x: F.adaptive_avg_pool1d(x[0], 3),
+    lambda F, x: F.interpolate(x, size=(9, 7), mode="bilinear")])
+@pytest.mark.parametrize("junk", [float("nan"), float("inf"), -float("inf")])
+def test_inf_and_nan_stay_in_the_windows_that_see_them(f, junk, torch):
+    x = np.random.default_rng(1).standard_normal((1, 2, 7, 5))
+    x[0, 0, 5, 4] = junk
+    mine, theirs = (f(t.nn.functional, t.tensor(x, requires_grad=True)) for t in (mg, torch))
+    assert np.isfinite(theirs.detach().numpy()).mean() > 0.5
+    np.testing.assert_allclose(mine.detach().numpy(), theirs.detach().numpy(), rtol=1e-6)

@@ -96,7 +96,6 @@ def test_chunk_and_unbind():
         lambda x: x.reshape(6, 4),
         lambda x: x.permute(2, 0, 1),
         lambda x: x[:, :1].expand(2, 3, 4),
-        lambda x: x.flip(0),
         lambda x: x.unsqueeze(1),
         lambda x: x.split(2, 2)[1],
         lambda x: x.detach(),

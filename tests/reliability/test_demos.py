@@ -19,23 +19,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gans import replay
-from gans.__main__ import DEMOS
+from gans.__main__ import CHAPTERS
+from gans.machinery import replay
 from minigrad import checkpoint
 
-HOME = str(Path(replay.__file__).parents[1])
+HOME = str(Path(replay.__file__).parents[2])
 DRIVER = textwrap.dedent("""
     # A demo, on few random images instead of digits, or few drawn faces, that tells through a mapped file its step, and
     # whether it saves.
     import importlib, mmap, os, sys
     import numpy as np
-    from gans import imagesets, judge, mnist, run
+    from gans.machinery import commandline, imagesets, judge, run
 
     note, name, *options = sys.argv[1:]
     images = np.random.default_rng(0).integers(0, 256, (640, 28, 28), np.uint8)
     module = importlib.import_module(f"gans.{name}")
-    mnist.load_digits = lambda data, split="train", log=print: (images, np.arange(640) % 10, "640 random images")
-    imagesets.load_digits, imagesets.DRAWN = mnist.load_digits, {"train": (0, 64), "test": (1, 20)}
+    imagesets.load_digits = lambda data, split="train", log=print: (images, np.arange(640) % 10, "640 random images")
+    imagesets.DRAWN = {"train": (0, 64), "test": (1, 20)}
     judge.EPOCHS = 1
     if note != "-":
         with open(note, "r+b") as file:
@@ -57,7 +57,7 @@ DRIVER = textwrap.dedent("""
     if limit:
         import resource
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
-    run.main(lambda: module.demo(options))
+    commandline.main(lambda: module.demo(options))
 """)
 SMALL = {"dcgan": ["--data", "synthetic-faces", "--size", "16", "--width", "2", "--batch", "8"]}  # options
 KILLED = {"pattern1010": (["--steps", "3000"], 1000),  # options, save interval
@@ -92,18 +92,17 @@ OPTIONS = {"mnist": [["--recipe", "steady"], ["--recipe", "book"], ["--from-the-
            "face": [["--data", "synthetic-faces", "--size", "16"]],
            "dcgan": [["--data", "synthetic", "--width", "4"],
                      ["--data", "synthetic-faces", "--size", "16", "--width", "4"]]}
-EVERY = [(name, options) for name in DEMOS for options in OPTIONS.get(name, [[]])]
+EVERY = [(name, options) for name in CHAPTERS for options in OPTIONS.get(name, [[]])]
 
 
 @pytest.mark.parametrize("name, options", EVERY, ids=[" ".join([name, *options]) for name, options in EVERY])
 def test_a_demo_trains_to_the_same_bits_every_time(tmp_path, monkeypatch, name, options):
     images = np.random.default_rng(0).integers(0, 256, (640, 28, 28), np.uint8)
     module, digits = importlib.import_module(f"gans.{name}"), (images, np.arange(640) % 10, "640 random images")
-    for where in ("gans.mnist", "gans.imagesets"):
-        monkeypatch.setattr(f"{where}.load_digits", lambda *_, **__: digits)
-    monkeypatch.setattr("gans.imagesets.DRAWN", {"train": (0, 64), "test": (1, 20)})
-    monkeypatch.setattr(module, "cached_judge", lambda *_, **__: None, raising=False)
-    monkeypatch.setattr("gans.run.Run.finish", lambda *_: sys.exit(0))  # what comes after the training
+    monkeypatch.setattr("gans.machinery.imagesets.load_digits", lambda *_, **__: digits)
+    monkeypatch.setattr("gans.machinery.imagesets.DRAWN", {"train": (0, 64), "test": (1, 20)})
+    monkeypatch.setattr("gans.machinery.judge.cached_judge", lambda *_, **__: None)
+    monkeypatch.setattr("gans.machinery.run.Run.finish", lambda *_: sys.exit(0))  # what comes after the training
     monkeypatch.setattr(os, "fsync", lambda _: None)  # most of the time of a run this short
     small = [] if name == "pattern1010" else ["--batch", "4"]
     for k in range(3):
@@ -217,7 +216,7 @@ HALVES = {"pattern1010": (1000, 2000), "dcgan": (3, 6)}  # steps of a run that i
 def go_on(name, *options):
     """The demo in this process, as small as in the driver."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gans.imagesets.DRAWN", {"train": (0, 64), "test": (1, 20)})
+        patch.setattr("gans.machinery.imagesets.DRAWN", {"train": (0, 64), "test": (1, 20)})
         importlib.import_module(f"gans.{name}").demo([*SMALL.get(name, []), *map(str, options)])
 
 

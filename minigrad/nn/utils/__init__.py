@@ -3,6 +3,7 @@
 import math
 
 from minigrad import create, ops
+from minigrad.absent import names_of
 from minigrad.autograd import array_of
 from minigrad.modes import no_grad
 from minigrad.nn.spectral import remove_spectral_norm, spectral_norm
@@ -14,6 +15,7 @@ from minigrad.writes import touch
 __all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm", "parameters_to_vector",
            "parametrizations", "remove_spectral_norm", "remove_weight_norm", "spectral_norm", "vector_to_parameters",
            "weight_norm"]
+__getattr__ = names_of(__name__)
 
 
 def _gradients(parameters):

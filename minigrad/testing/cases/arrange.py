@@ -1,8 +1,10 @@
 """Cases for ops/arrange.py and ops/triangle.py, and for the products of ops/linalg.py that are made of others."""
 
 from minigrad import ops
+from minigrad.ops.arrange import Windows
 from minigrad.ops.index import GetItem, PutItem
 from minigrad.ops.select import Where
+from minigrad.ops.triangle import Diagonal
 from minigrad.testing.registry import case
 
 
@@ -85,11 +87,11 @@ def squares(s):
 case(None, ops.movedim, moved, "movedim", name="movedim")
 case(GetItem, ops.repeat_interleave, repeated,
      lambda torch, x, repeats, dim: torch.repeat_interleave(x, torch.tensor(repeats), dim), name="repeat_interleave")
-case(GetItem, ops.unfold, windowed, lambda torch, x, dim, size, step: x.unfold(dim, size, step), name="unfold")
+case(Windows, ops.unfold, windowed, lambda torch, x, dim, size, step: x.unfold(dim, size, step), name="unfold")
 case(None, ops.rot90, turned, "rot90", name="rot90")
 case(Where, ops.tril, matrices, "tril", name="tril")
 case(Where, ops.triu, matrices, "triu", name="triu")
-case(GetItem, ops.diagonal, two_axes, "diagonal", name="diagonal")
+case(Diagonal, ops.diagonal, two_axes, "diagonal", name="diagonal")
 case(PutItem, ops.diag_embed, embedded, "diag_embed", name="diag_embed")
 case(None, ops.tensordot, contracted, "tensordot", name="tensordot")
 case(None, ops.addmm, products, "addmm", name="addmm")

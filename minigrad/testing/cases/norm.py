@@ -1,7 +1,15 @@
 """Cases for ops/norm.py."""
 
 from minigrad import create, ops
-from minigrad.ops.norm import BatchNormalize, Normalize, batch_norm, group_norm, instance_norm, layer_norm
+from minigrad.ops.norm import (
+    BatchNormalize,
+    Normalize,
+    batch_norm,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    local_response_norm,
+)
 from minigrad.testing.registry import case
 
 
@@ -99,3 +107,8 @@ case(None, group_norm, grouped, "nn.functional.group_norm", rtol=1e-9)
 case(None, instance_norm, instances, "nn.functional.instance_norm", rtol=1e-9)
 case(None, lambda x: ops.mean((x - ops.mean(x)) ** 2), lambda s: (s.normal(s.shape(1, 2)),),
      lambda torch, x: torch.mean((x - torch.mean(x)) ** 2), name="variance-by-hand")
+case(None, local_response_norm, lambda s: (
+    (s.normal((s.integer(1, 2), s.integer(1, 6), *s.shape(1, 2, (1, 3)))),),
+    {"size": s.integer(1, 5), "alpha": s.choice((1e-4, 0.5)), "beta": s.choice((0.75, 2.0)),
+     "k": s.choice((1.0, 2.0))}),
+     "nn.functional.local_response_norm", edges=False)

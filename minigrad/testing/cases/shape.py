@@ -131,5 +131,6 @@ case(Pad, ops.pad, padded, "nn.functional.pad")
 case(None, ops.pad, bordered, "nn.functional.pad", name="pad-border")
 case(Flip, ops.flip, flipped, "flip")
 case(Roll, ops.roll, shifted, "roll")
-case(None, ops.split, pieces, lambda torch, x, size, dim: torch.split(x, size, dim), name="split")
+case(None, lambda x, size, dim: ops.split(x, size, dim), pieces,
+     lambda torch, x, size, dim: torch.split(x, size, dim), name="split")
 case(None, lambda x, sizes: ops.repeat(x, sizes), tiled, lambda torch, x, sizes: x.repeat(sizes), name="repeat")

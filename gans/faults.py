@@ -1,0 +1,244 @@
+"""Faults of what the demos measure with and train by, and the checks that must notice them.
+
+`python -m minigrad.testing --faults` plants them beside those of the library.
+"""
+
+import functools
+from types import SimpleNamespace
+
+import numpy as np
+
+import minigrad as mg
+from gans import cgan, dcgan, judge, metrics, mnist
+from gans.run import Run
+from minigrad import nn
+from minigrad.data.digits import synthetic_digits
+from minigrad.random import stream
+from minigrad.testing.faults.fault import check, expect, rewritten, wrong
+
+# The judge, and what it says.
+
+wrong("judge-shuffled", "the judge learns from labels in another order than the images", judge,
+      rewritten(judge.train_judge, ("targets[chosen]", "targets[np.sort(chosen)]")), "train_judge", "the judge")
+wrong("judge-first-batch", "the judge learns from the first batch alone", judge,
+      rewritten(judge.train_judge, ("order[k * BATCH:(k + 1) * BATCH]", "order[:BATCH] * 0")), "train_judge",
+      "the judge")
+wrong("judge-in-training", "the judge drops features while it judges", judge,
+      rewritten(judge.train_judge, ("return judge.eval()", "return judge")), "train_judge", "the judge")
+wrong("judge-takes-the-seed", "training a judge changes the run's own numbers", judge,
+      rewritten(judge.train_judge, ("mg.set_rng_state(state)", "pass")), "train_judge", "the judge")
+wrong("judge-bright", "the judge sees images of 0..255", judge, rewritten(judge.as_input, (" / 255", "")), "as_input",
+      "the judge")
+wrong("verdict-denominator", "a distance is given as a share of the wrong one", judge,
+      rewritten(judge.verdict, ("frechet_distance(noise_features, real_features))",
+                                "frechet_distance(noise_features, features))")), "verdict", "a verdict")
+wrong("verdict-upside-down", "a distance is divided the wrong way round", judge,
+      rewritten(judge.verdict, ("frechet_distance(features, real_features) / frechet_distance(noise_features",
+                                "frechet_distance(noise_features, real_features) / frechet_distance(features")),
+      "verdict", "a verdict")
+wrong("verdict-unsure", "the confidence is that of the least likely class", judge,
+      rewritten(judge.verdict, ("probabilities.max(1)", "probabilities.min(1)")), "verdict", "a verdict")
+wrong("verdict-of-the-real", "the shares are those of the real images", judge,
+      rewritten(judge.verdict, ("real_features, _ =", "real_features, probabilities =")), "verdict", "a verdict")
+
+# Distances.
+
+wrong("frechet-means-only", "the Frechet distance looks at the means alone", metrics,
+      lambda a, b: float(((a.mean(0) - b.mean(0)) ** 2).sum()), "frechet_distance", "distances")
+wrong("frechet-spreads-only", "the Frechet distance passes over the means", metrics,
+      rewritten(metrics.frechet_distance, ("gap @ gap + ", "")), "frechet_distance", "distances")
+wrong("frechet-uncrossed", "the Frechet distance lacks the term of both covariances", metrics,
+      rewritten(metrics.frechet_distance, (" - 2 * cross", " - cross")), "frechet_distance", "distances")
+wrong("shares-counted", "the shares are counts", metrics,
+      lambda labels, classes: np.bincount(labels, minlength=classes), "shares", "distances")
+wrong("sliced-unsorted", "the sliced distance compares projections in the order they come", metrics,
+      rewritten(metrics.sliced_wasserstein, ("gaps.sort()", "pass")), "sliced_wasserstein", "distances")
+wrong("floor-of-one-set", "the floor compares a set with itself", metrics,
+      rewritten(metrics.sliced_wasserstein_and_floor, ("real[order[count:2 * count]]", "real[order[:count]]")),
+      "sliced_wasserstein_and_floor", "distances")
+
+# A run's order and noise; the penalty.
+
+wrong("batch-order-late", "a run leaves out the first batch of its first epoch", Run,
+      rewritten(Run.batch_order, ("step - 1", "step")), "batch_order", "a run's epochs")
+wrong("batch-order-short", "a run's epoch ends a batch early", Run,
+      rewritten(Run.batch_order, ("n // batch)", "max(n // batch - 1, 1))")), "batch_order", "a run's epochs")
+wrong("batch-order-same", "every epoch of a run has the order of the first", Run,
+      rewritten(Run.batch_order, ('"order", epoch', '"order", 0')), "batch_order", "a run's epochs")
+wrong("noise-same", "a run has the same noise at every step", Run, rewritten(Run.noise, ("name, step)", "name)")),
+      "noise", "a run's epochs")
+wrong("noise-shared", "noise of two names is the same", Run, rewritten(Run.noise, ("name, step)", '"noise", step)')),
+      "noise", "a run's epochs")
+wrong("penalty-without-every", "a penalty at every fourth step is not four times as strong", dcgan,
+      rewritten(dcgan.train, ("every * args.penalty", "args.penalty")), "train", "a penalty")
+wrong("penalty-always", "the penalty is paid at every step", dcgan,
+      rewritten(dcgan.train, ("args.penalty and step % every == 0", "args.penalty")), "train", "a penalty")
+wrong("penalty-unscaled", "the penalty's difference is not divided by how far it reaches", dcgan,
+      rewritten(dcgan.train, (" / reach) ** 2", ") ** 2")), "train", "a penalty")
+wrong("penalty-at-zero", "the penalty is taken around 0 instead of around real images", dcgan,
+      rewritten(dcgan.train, ("nearby = real + reach", "nearby = 0 * real + reach")), "train", "a penalty")
+for _demo, _train in ((mnist, mnist.train_steady), (cgan, cgan.train)):
+    _name = _demo.__name__.rpartition(".")[2]
+    wrong(f"{_name}-penalty-without-every", f"{_name}: a penalty at every fourth step is not four times as strong",
+          _demo, rewritten(_train, ("every * penalty", "penalty")), _train.__name__, "lazy penalties")
+    wrong(f"{_name}-penalty-always", f"{_name}: the penalty is paid at every step", _demo,
+          rewritten(_train, ("step % every == 0", "True")), _train.__name__, "lazy penalties")
+wrong("answers-swapped", "D is told that generated images are real", dcgan,
+      rewritten(dcgan.train, ("loss(D(fake.detach()), zeros)", "loss(D(fake.detach()), ones)")), "train", "a penalty")
+
+
+@functools.cache
+def _digits():
+    return synthetic_digits(1600, seed=1)
+
+
+@check("the judge")
+def check_the_judge():
+    """A judge that learnt 1,200 drawn digits reads most of 400 others, always alike; the run's numbers go on."""
+    images, labels = _digits()
+    state = mg.get_rng_state()
+    found = judge.train_judge(images[:1200], labels[:1200])
+    if repr(mg.get_rng_state()) != repr(state):
+        raise AssertionError("training a judge changes the global generator")
+    (_, first), (_, second) = found.read(images[1200:]), found.read(images[1200:])
+    expect(first, second, "the same images read twice")
+    expect(judge.as_input(images).numpy().max(), 1.0, "the brightest pixel that the judge sees")
+    right = float((first.argmax(1) == labels[1200:]).mean())
+    if right < 0.75:
+        raise AssertionError(f"the judge reads {right:.0%} of drawn digits that it has not seen")
+
+
+class Stub:
+    """A judge whose features are an image's first pixels, and whose classes are told by the very first."""
+
+    def read(self, images):
+        """The features and probabilities of uint8 images (N, 28, 28)."""
+        features = images.reshape(len(images), -1)[:, :3].astype("float64")
+        return features, np.where(features[:, :1] > 128, [[0.1, 0.9]], [[0.8, 0.2]])
+
+
+@check("a verdict")
+def check_a_verdict():
+    """Noise is at 1, real images are at 0; confidence and shares are those of the samples."""
+    rng = np.random.default_rng(0)
+    real = rng.integers(0, 100, (300, 28, 28), np.uint8)
+    noise = stream(0, "uniform noise").integers(0, 256, (200, 28, 28), np.uint8)
+    found = judge.verdict(Stub(), noise, real)
+    expect(found.distance, 1.0, "the distance of uniform noise, as a share of itself")
+    expect(judge.verdict(Stub(), real, real).distance < 1e-9, True, "whether real images are at 0")
+    bright = (noise[:, 0, 0] > 128).mean()
+    expect(found.shares, [1 - bright, bright], "the shares of the samples")
+    expect(found.confidence, 0.8 * (1 - bright) + 0.9 * bright, "the confidence")
+    near = (real * 0.9).astype(np.uint8)
+    features = [Stub().read(images)[0] for images in (near, real, stream(0, "uniform noise").integers(
+        0, 256, near.shape, np.uint8))]
+    ratio = _normal_distance(features[0], features[1]) / _normal_distance(features[2], features[1])
+    expect(round(judge.verdict(Stub(), near, real).distance / ratio, 6), 1.0, "the distance of dimmed real images")
+
+
+def _normal_distance(a, b):
+    """The Frechet distance by the eigenvalues of the product of the covariances."""
+    first, second = np.cov(a.T), np.cov(b.T)
+    cross = np.sqrt(np.linalg.eigvals(first @ second).real.clip(0)).sum()
+    return ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(first) + np.trace(second) - 2 * cross
+
+
+@check("distances")
+def check_distances():
+    """Normal distributions of known means and spreads; sets of digits, and of noise."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((500, 2))
+    x = (x - x.mean(0)) @ np.linalg.inv(np.linalg.cholesky(np.cov(x.T))).T  # of covariance 1, exactly
+    expect(metrics.frechet_distance(x, x + [3.0, 4.0]), 25.0, "the distance of a shift by (3, 4)")
+    expect(metrics.frechet_distance(x, 3 * x), 8.0, "the distance of spreads 1 and 3 in two directions")
+    expect(metrics.shares(np.array([0, 2, 2, 2]), 4), [0.25, 0, 0.75, 0], "the shares of four labels")
+    images, quick = _digits()[0], {"patches_per_image": 16, "directions": 32}
+    near = metrics.sliced_wasserstein(images[:200], images[200:400], **quick).average
+    far = metrics.sliced_wasserstein(images[:200], rng.integers(0, 256, (200, 28, 28), np.uint8), **quick).average
+    expect(near < far / 4, True, f"whether other digits ({near}) are nearer than noise ({far})")
+    _, floor = metrics.sliced_wasserstein_and_floor(images[:20], images[20:60], **quick)
+    expect(floor.average > 0, True, "whether two halves of a set differ")
+
+
+@check("a run's epochs")
+def check_a_runs_epochs():
+    """A run's batches go through all images once an epoch, in another order each; its noise is new at every step."""
+    run = SimpleNamespace(seed=3, _order=None, device="cpu")
+    epochs = [[Run.batch_order(run, step, 12, 4).tolist() for step in range(1 + 3 * e, 4 + 3 * e)] for e in range(3)]
+    for epoch in epochs:
+        if sorted(sum(epoch, [])) != list(range(12)):
+            raise AssertionError(f"an epoch of 12 images in batches of 4 is no permutation: {epoch}")
+    if len({str(epoch) for epoch in epochs}) < 3:
+        raise AssertionError(f"epochs have the same order: {epochs}")
+    drawn = [Run.noise(run, step, 3, name=name) for step in (1, 2) for name in ("noise", "directions")]
+    if len({round(n, 6) for noise in drawn for n in noise.tolist()}) < 12:
+        raise AssertionError(f"noise of other steps or names is the same: {drawn}")
+
+
+def _run(step, **options):
+    """A run of one step, which writes nothing; its parts are in `parts`."""
+    run = SimpleNamespace(args=SimpleNamespace(**options), seed=0, device="cpu", parts={}, steps=lambda: [step],
+                          batch_order=lambda *_: slice(None), log=lambda *_, **__: None, picture_due=lambda _: False)
+    run.keep, run.noise = lambda **parts: run.parts.update(parts), functools.partial(Run.noise, run)
+    return run
+
+
+def _gradient_of_d(step, penalty=0.7, reach=0.6):
+    """(D's gradient at a step of `dcgan.train`, the same by hand): two images of 4x4 pixels, D(x) = w x, G(z) = c."""
+    weight = stream(0, "weight").standard_normal((1, 1, 4, 4), np.float32)
+    G, D = nn.Sequential(nn.ConvTranspose2d(100, 1, 4), nn.Tanh()), nn.Conv2d(1, 1, 4, bias=False)
+    G[0].weight.data.zero_(), G[0].bias.data.fill_(0.5), D.weight.data.copy_(mg.tensor(weight))
+    fake = np.full((1, 4, 4), np.tanh(0.5), np.float32)
+    real = stream(0, "real").random((2, 1, 4, 4), np.float32)
+    run = _run(step, batch=2, lr=0.0, beta1=0.5, penalty=penalty, average=0.0, output="sigmoid")
+    pictures = SimpleNamespace(shape=(4, 4, 1), train=real, batch=lambda order: real[order].copy())
+    dcgan.train(run, pictures, G, D, reach=reach, every=4)
+    answers = (real * weight).sum((1, 2, 3), keepdims=True)
+    by_hand = ((1 / (1 + np.exp(-answers)) - 1) * real).mean(0)  # of -ln sigmoid(D(x)), over two images
+    by_hand += fake / (1 + np.exp(-(fake * weight).sum()))  # of -ln(1 - sigmoid(D(c))), which both have
+    if step % 4 == 0:
+        ways = run.noise(step, 2, 1, 4, 4, name="directions").numpy()
+        by_hand += 4 * penalty / 2 * (2 * (ways * weight).sum((1, 2, 3), keepdims=True) * ways).mean(0)
+    return D.weight.grad.numpy()[0], by_hand
+
+
+@check("a penalty")
+def check_a_penalty():
+    """D's gradient at a step without a penalty and at one with it, for a linear D: by hand."""
+    for step in (3, 4):
+        found, by_hand = _gradient_of_d(step)
+        expect(np.round(found - by_hand, 4), np.zeros((1, 4, 4)), f"the error of D's gradient at step {step}")
+
+
+@check("lazy penalties")
+def check_lazy_penalties():
+    """A penalty at every fourth step is as strong as one of four times the strength at each, and 0 between."""
+    images, labels = (part[:8] for part in _digits())
+
+    def by_mnist(step, penalty, every):
+        run = _run(step, batch=8, average=0.0, penalty=penalty)
+        mnist.train_steady(run, mnist.RECIPES["steady"], images, every=every)
+        return run
+
+    def by_cgan(step, penalty, every):
+        run = _run(step, batch=8, labels="concat")
+        cgan.train(run, images, labels, penalty=penalty, every=every)
+        return run
+
+    for train in (by_mnist, by_cgan):
+        def gradient(*how, train=train):
+            state = mg.initial_seed(), mg.get_rng_state()
+            mg.manual_seed(1)
+            try:
+                return [p.grad.numpy() for p in train(*how).parts["D"].parameters()][0]
+            finally:
+                mg.manual_seed(state[0])
+                mg.set_rng_state(state[1])
+
+        lazy, eager, without = gradient(4, 2.0, 4), gradient(4, 8.0, 1), gradient(4, 0.0, 1)
+        scale = abs(lazy - without).max()
+        if not scale > 0 or abs(lazy - eager).max() > 1e-4 * scale:
+            raise AssertionError(f"{train.__name__}: D's gradient under a penalty of 2 every fourth step is "
+                                 f"{abs(lazy - eager).max()} off that under one of 8 at every step")
+        if abs(gradient(3, 2.0, 4) - gradient(3, 0.0, 1)).max() > 1e-4 * scale:
+            raise AssertionError(f"{train.__name__}: a step between two penalties has one")

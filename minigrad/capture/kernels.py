@@ -83,7 +83,7 @@ def _record(method, op, arrays):
     result = method(op, *map(plain, arrays))
     several = isinstance(result, tuple)
     results = [None if x is None else Traced(x) for x in (result if several else (result,))]
-    after, tokens = dict(vars(op)), []
+    after = dict(vars(op))
     kernel.kept = [name for name, x in after.items() if isinstance(x, numpy.ndarray) and x is not now.get(name)]
     for name, x in after.items():
         if x is not now.get(name):

@@ -3,9 +3,9 @@
 Loops are written as LLVM's text and compiled by llvmlite, which comes with numba; loops of equal text once. Their
 arguments are addresses that do not overlap, so that the compiler may take several elements at a time; nothing allows it
 to change the order or the rounding of an operation. Where NumPy has a C function, the plan calls that function: `exp`
-and its like (the inner loops of NumPy's ufuncs), sums (the same, in NumPy's order), matrix products (the BLAS that NumPy
-ships). Each such call is tried on random operands first; one whose bits are not NumPy's, and whatever has no C function,
-stays a line of NumPy between two pieces of machine code.
+and its like (the inner loops of NumPy's ufuncs), sums (the same, in NumPy's order), matrix products (the BLAS that
+NumPy ships). Each such call is tried on random operands first; one whose bits are not NumPy's, and whatever has no C
+function, stays a line of NumPy between two pieces of machine code.
 """
 
 import ctypes
@@ -249,8 +249,8 @@ _BLAS = {(name, char): address_of(_NUMPY, f"scipy_cblas_{letter}{name}64_")
 
 
 # Whether ufuncs lie in memory as PyUFuncObject of NumPy 2 does; if not, they are called from Python.
-_KNOWN = ((ctypes.c_int * 3).from_address(id(numpy.exp) + 16)[:], ctypes.c_int.from_address(id(numpy.exp) + 48).value) == (
-    [1, 1, 2], numpy.exp.ntypes)
+_KNOWN = ((ctypes.c_int * 3).from_address(id(numpy.exp) + 16)[:] == [1, 1, 2]
+          and ctypes.c_int.from_address(id(numpy.exp) + 48).value == numpy.exp.ntypes)
 
 
 def inner_loop(ufunc, chars):

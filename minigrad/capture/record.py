@@ -158,7 +158,8 @@ for _name, _sign in (("add", "+"), ("sub", "-"), ("mul", "*"), ("truediv", "/"),
     setattr(Number, f"__r{_name}__", lambda self, other, f=_compute, s=_sign: Number(
         other, text_of(other)).operation(f, s, self) if isinstance(other, (int, float)) else NotImplemented)
 for _name, _sign in (("lt", "<"), ("le", "<="), ("gt", ">"), ("ge", ">="), ("eq", "=="), ("ne", "!=")):
-    setattr(Number, f"__{_name}__", lambda self, other, f=getattr(operator, _name), s=_sign: self.compare(f, s, other))
+    _compute = getattr(operator, _name)
+    setattr(Number, f"__{_name}__", lambda self, other, f=_compute, s=_sign: self.compare(f, s, other))
 
 
 def tracked(function, name):
@@ -262,8 +263,8 @@ class Recorder:
 
     def guard(self, value):
         """The truth of an array of one element; its flag is looked at after each replay."""
-        truth, place = bool(value), numpy.dtype(bool)
-        self.add("each", "copy", [self.operand(value.reshape(()))], [View(self.flags.number, len(self.guards), (), (), place)])
+        truth, place = bool(value), View(self.flags.number, len(self.guards), (), (), numpy.dtype(bool))
+        self.add("each", "copy", [self.operand(value.reshape(()))], [place])
         self.guards.append((truth, here()))
         return truth
 

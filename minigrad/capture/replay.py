@@ -66,7 +66,7 @@ class Plan:
         calls = r.calls + [Call("each", "copy", (r.view(new),), (r.view(old),), Where(path, "stays"))
                            for path, old, new in recording.rebound]
         outs = [(call, view, r.buffers[view.buffer]) for call in calls for view in call.outs]
-        for call, view, buffer in outs:
+        for call, _, buffer in outs:
             if buffer.kind == "input":
                 raise Refused(f"capture: {call.where}\nwrites into an argument of the step; clone() it first")
         self.results = [r.view(x.value) for x in traced_in(result)]
@@ -85,8 +85,9 @@ class Plan:
 
     def compile(self, result):
         """The Python function around the plan, and its text."""
-        r, names = self.recorder, {"MISS": MISS, "run": self.run, "wrap": Op.wrap, "touch": touch, "np": numpy, "math": math,
-                                   "generator": random.generator, "refuse": self.refuse_input, "wrong": self.refuse_way}
+        r = self.recorder
+        names = {"MISS": MISS, "run": self.run, "wrap": Op.wrap, "touch": touch, "np": numpy, "math": math,
+                 "generator": random.generator, "refuse": self.refuse_input, "wrong": self.refuse_way}
         lines = ["def replay(args, kwargs):", *unless(self.conditions)]
         lines += [f"    {name} = {text}" for name, text in r.prologue.items()]
         lines += unless(self.later)
@@ -99,9 +100,10 @@ class Plan:
             kind = f"numbers_{dtype.char}"
             names[kind] = memoryview(array).cast(dtype.char) if dtype.char in "fdlqi" else array.view(dtype)
             lines.append(f"    {kind}[{place * (8 // dtype.itemsize)}] = {text}")
-        for i, (view, method, args, options) in enumerate(r.draws):
+        for i, (view, own, method, args, options) in enumerate(r.draws):
             names[f"draw_{i}"], names[f"args_{i}"], names[f"options_{i}"] = self.memory.array(view), args, options
-            lines.append(f"    draw_{i}[...] = generator(np).{method}(*args_{i}, **options_{i})")
+            source = "" if own is None else f", {r.bind(own, 'own_generator')}"
+            lines.append(f"    draw_{i}[...] = generator(np{source}).{method}(*args_{i}, **options_{i})")
         lines.append("    run()")
         if r.guards:
             names["flags"] = memoryview(r.flags.array[:len(r.guards)])
@@ -142,9 +144,15 @@ class Plan:
                 found.append((number, first, last))
         return found
 
+    def generators(self):
+        """The sources of random numbers that it draws from."""
+        owns = {id(own): own for _, own, *_ in self.recorder.draws}
+        return [random.generator(numpy, own).bit_generator for own in owns.values()]
+
     def state(self):
-        """A copy of all that a replay changes: the memory, and the numbers that it counts."""
-        return ([buffer.array.copy("K") for buffer in self.written], [slot.value for slot, _ in self.recording.counts])
+        """A copy of all that a replay changes: the memory, the numbers that it counts, the sources of random ones."""
+        return ([buffer.array.copy("K") for buffer in self.written], [slot.value for slot, _ in self.recording.counts],
+                [source.state for source in self.generators()])
 
     def restore(self, state):
         """Put everything back as it was."""
@@ -152,6 +160,8 @@ class Plan:
             buffer.array[...] = array
         for (slot, _), value in zip(self.recording.counts, state[1]):
             slot.put(value)
+        for source, value in zip(self.generators(), state[2]):
+            source.state = value
 
     def refuse_input(self, text, given, shape, dtype):
         """An argument of another shape or dtype."""

@@ -16,10 +16,22 @@ import numpy
 from minigrad import lr_scheduler, optim, random
 from minigrad.backend import owner
 from minigrad.capture import kernels
-from minigrad.capture.record import Number, Recorder, Refused, TrackedMath, at_work, here, plain, recorder, text_of, tracked
+from minigrad.capture.record import (
+    Number,
+    Recorder,
+    Refused,
+    TrackedMath,
+    at_work,
+    here,
+    plain,
+    recorder,
+    text_of,
+    tracked,
+)
 from minigrad.capture.traced import Traced
 from minigrad.graph import Handle, Op
 from minigrad.modes import mode
+from minigrad.nn.containers import Sequential
 from minigrad.nn.module import Module
 from minigrad.optim import updates
 
@@ -63,6 +75,15 @@ class Slot(NamedTuple):
         return f"{name}[{self.key!r}]" if listed else f"{name}.{self.key}"
 
 
+def living(*classes):
+    """All objects of some classes that there are."""
+    kinds = list(classes)
+    for kind in kinds:  # grows
+        kinds += kind.__subclasses__()
+    kinds = set(kinds)  # isinstance would take three times as long, and there are many objects
+    return [x for x in gc.get_objects() if type(x) in kinds]
+
+
 def _codes(code):
     yield code
     for constant in code.co_consts:
@@ -73,13 +94,15 @@ def _codes(code):
 class Reach:
     """What can be reached from a step, and from the optimisers and averages that there are.
 
-    `slots` are the places of values, `names` the paths to objects by their ids, `used` the names in the user's functions.
+    `slots` are the places of values, `names` the paths to objects by their ids, `used` the names in the user's
+    functions, `living` all tensors, optimisers and averages of the process.
     """
 
     def __init__(self, step):
         self.slots, self.names, self.things, self.used, self.modules = [], {}, [], set(), []
-        for path, root in [("", step)] + [(type(x).__name__, x) for x in gc.get_objects()
-                                          if isinstance(x, (optim.Optimizer, optim.EMA))]:
+        self.living = living(Handle, optim.Optimizer, optim.EMA)
+        self.optimisers = [x for x in self.living if isinstance(x, optim.Optimizer)]
+        for path, root in [("", step)] + [(type(x).__name__, x) for x in self.living if not isinstance(x, Handle)]:
             queue = [(path, root)]
             for path, thing in queue:  # grows
                 for slot in self.inside(path, thing):
@@ -117,9 +140,11 @@ class Reach:
         elif isinstance(thing, (list, tuple)):
             yield from (Slot(f"{path}[{i}]", thing, i) for i in range(len(thing)))
         elif hasattr(thing, "__dict__"):
-            yield from (Slot(f"{path}.{name}" if path else name, vars(thing), name) for name in list(vars(thing)))
-            methods = [m for kind in type(thing).__mro__ for m in vars(kind).values() if isinstance(m, types.FunctionType)]
-            yield from (Slot(path, (method,), 0) for method in methods)
+            yield from (Slot(f"{path}.{name}" if path else name, vars(thing), name) for name in list(vars(thing))
+                        if not (isinstance(thing, Sequential) and name.startswith("_plan")))  # it makes that anew
+            for kind in type(thing).__mro__:
+                yield from (Slot(path, (method,), 0) for method in vars(kind).values()
+                            if isinstance(method, types.FunctionType))
 
     def values(self, kind):
         """{place: (slot, value)} of all values of a kind; no bools, which count nothing."""
@@ -139,11 +164,12 @@ class Reach:
                 found += [Slot(f"{self.names[id(thing)]}.{name}", thing, name) for name in sorted(self.used)
                           if name not in vars(thing) and isinstance(getattr(type(thing), name, ...), _SIMPLE)]
         for module in self.modules:
-            found.append(Slot(f"{self.names[id(module)]}.training", module, "training"))
-            found += [Slot(f"{self.names[id(module)]}.{name}", vars(module), name) for name, value in vars(module).items()
+            path = self.names[id(module)]
+            found.append(Slot(f"{path}.training", module, "training"))
+            found += [Slot(f"{path}.{name}", vars(module), name) for name, value in vars(module).items()
                       if isinstance(value, float)]
-        for optimiser in self.things:
-            for i, group in enumerate(optimiser.param_groups if isinstance(optimiser, optim.Optimizer) else ()):
+        for optimiser in (x for x in self.things if isinstance(x, optim.Optimizer)):
+            for i, group in enumerate(optimiser.param_groups):
                 found += [Slot(f"{self.names[id(optimiser)]}_group{i}[{key!r}]", group, key)
                           for key, value in group.items() if isinstance(value, (bool, str, tuple, type(None)))]
         return [*found, Slot("grad mode.grad", mode, "grad")]
@@ -178,14 +204,14 @@ class Recording:
 
     def begin(self):
         """Put Traced, Numbers and recording functions in their places."""
-        names, gathered = self.reach.names, gc.get_objects()
+        names = self.reach.names
         for slot, array in self.carried:
             self.before("carried", slot.path, array)
-        handles = [x for x in gathered if isinstance(x, Handle) and hasattr(x, "grad")]  # others are just being made
+        handles = [x for x in self.reach.living if isinstance(x, Handle) and hasattr(x, "grad")]  # not half made
         for x in handles:
             if x.grad is not None:
                 self.before("gradient", f"the gradient of {names.get(id(x), 'a tensor')}", x.grad.array)
-        for optimiser in [x for x in gathered if isinstance(x, optim.Optimizer)]:
+        for optimiser in self.reach.optimisers:
             name, layouts = names.get(id(optimiser), type(optimiser).__name__), optimiser._layouts.values()
             for i, flat in enumerate(flat for layout in layouts for flat in layout.flats):
                 self.swap(flat, f"{name}.{i}" if i else name)
@@ -221,7 +247,7 @@ class Recording:
         Recorder.active = self.reach = None
         self.settle()
 
-    watched = ()
+    watched, tries = (), 0
 
     def put(self, place, name, value):
         """Set an attribute until the end of the recording; as it stands in the class, not as an instance sees it."""
@@ -243,7 +269,7 @@ class Recording:
 
     def swap(self, flat, name):
         """Let an optimiser's buffers be Traced."""
-        for attribute, value in list(vars(flat).items()):
+        for attribute, value in sorted(vars(flat).items(), key=lambda item: item[0] not in ("values", "state")):
             if attribute == "plan":  # memory in which the gradients of small parameters are put together
                 for *_, buffer, _ in value:
                     if buffer is not None:
@@ -299,8 +325,8 @@ class Recording:
                               "write into it with copy_(), or do that before")
         mine = {id(tensor) for tensor, _ in self.tensors} | {id(slot.value) for slot, _ in self.carried}
         mine |= set(map(id, results))
-        for x in gc.get_objects():
-            array = getattr(x, "array", None) if isinstance(x, Handle) else None
+        for x in living(Handle):
+            array = getattr(x, "array", None)
             if isinstance(array, Traced) and array.home is self.recorder and id(x) not in mine:
                 view = self.recorder.view(array.value)
                 line = next((c.where for c in reversed(self.recorder.calls) if view in c.outs), "the step")
@@ -340,26 +366,29 @@ def _wrapping(wrap):
 _real_draw, _real_generator = random.draw, random.generator
 
 
-def _draw(xp, method, shape, dtype):
+def _draw(xp, method, shape, dtype, own=None):
     if not at_work():
-        return _real_draw(xp, method, shape, dtype)
+        return _real_draw(xp, method, shape, dtype, own)
     native = dtype if dtype in (numpy.float32, numpy.float64) else numpy.dtype("float32")
-    return Traced(getattr(_Draws(), method)(shape, dtype=native)).astype(dtype, copy=False)
+    return Traced(getattr(_Draws(own), method)(shape, dtype=native)).astype(dtype, copy=False)
 
 
-def _generator(xp):
-    return _Draws() if at_work() else _real_generator(xp)
+def _generator(xp, own=None):
+    return _Draws(own) if at_work() else _real_generator(xp, own)
 
 
 class _Draws:
-    """The global generator, whose draws are memory that is filled anew before each replay."""
+    """A generator, the global one or the user's own, whose draws are memory that is filled anew before each replay."""
+
+    def __init__(self, own):
+        self.own = own
 
     def __getattr__(self, method):
         def draw(*args, **options):
             r = recorder()
-            values = numpy.asarray(getattr(_real_generator(numpy), method)(*args, **options))
+            values = numpy.asarray(getattr(_real_generator(numpy, self.own), method)(*args, **options))
             r.know(values, "drawn")
-            r.draws.append((r.view(values), method, args, options))
+            r.draws.append((r.view(values), self.own, method, args, options))
             return values
 
         if method == "bit_generator":

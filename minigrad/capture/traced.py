@@ -7,6 +7,7 @@ module `numpy` does, `Differences` where `minigrad.backend.numpy` does.
 """
 
 import operator
+from types import SimpleNamespace
 
 import numpy
 from numpy.lib.stride_tricks import as_strided
@@ -18,7 +19,7 @@ from minigrad.graph import Handle
 
 
 class Traced:
-    """An array whose use is recorded. `scalar`: NumPy would have given a scalar, which no operation changes in place."""
+    """An array whose use is recorded. `scalar`: NumPy would have given a scalar, which nothing changes in place."""
 
     __slots__ = ("value", "base", "scalar", "home", "__weakref__")
     __hash__ = object.__hash__
@@ -92,6 +93,9 @@ class Traced:
 
     def dot(self, other):
         return product("dot", self, other)
+
+    def diagonal(self, offset=0):
+        return again(_diagonal, self, offset)
 
     def __pow__(self, other):
         """x ** y, which NumPy computes without `power` for some numbers y."""
@@ -179,6 +183,13 @@ def again(function, x, *args, **options):
     return Traced(result)
 
 
+def _diagonal(x, offset):
+    """x.diagonal(offset), which NumPy gives read-only."""
+    result = x.diagonal(offset)
+    result.flags.writeable = x.flags.writeable
+    return result
+
+
 def compute(ufunc, *inputs, out=None, dtype=None, casting="same_kind", **rest):
     """A ufunc, element by element."""
     if ufunc is numpy.matmul:
@@ -204,7 +215,8 @@ def reduce(ufunc, x, axis=None, dtype=None, out=None, keepdims=False):
     """A reduction over axes."""
     result = ufunc.reduce(x.value, axis=axis, dtype=dtype, keepdims=keepdims)
     axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    result = fresh("reduce", ufunc.__name__, [x], result, axis=tuple(a % max(1, x.ndim) for a in axes), keepdims=keepdims)
+    axes = tuple(a % max(1, x.ndim) for a in axes)
+    result = fresh("reduce", ufunc.__name__, [x], result, axis=axes, keepdims=keepdims)
     if out is None:
         return result
     out[...] = result
@@ -238,13 +250,13 @@ def call(function, *args, writes=(), **options):
     args_taken, places = taken(args), [r.view(x.value) for x in writes]
     result = function(*plain(args), **options)
     several = isinstance(result, tuple)
-    if not writes and not all(isinstance(x, (numpy.ndarray, numpy.generic)) for x in (result if several else (result,))):
+    made = result if several else (result,)
+    if not writes and not all(isinstance(x, (numpy.ndarray, numpy.generic)) for x in made):
         raise Refused(f"capture: {function.__name__} makes something else than an array of the step at {here()}; do "
                       "that outside")
     if not several and any(isinstance(x, Traced) and owner(result) is owner(x.value) for x in args):
         return seen(next(x for x in args if isinstance(x, Traced)), result)
-    results = [] if writes else [Traced(r.made(x), None, not isinstance(x, numpy.ndarray))
-                                 for x in (result if several else (result,))]
+    results = [] if writes else [Traced(r.made(x), None, not isinstance(x, numpy.ndarray)) for x in made]
     r.add("call", function.__name__, [x for x in views if isinstance(x, View)], places or [
         r.view(x.value) for x in results], run=function, args=args_taken, given=options, writes=bool(writes))
     return tuple(results) if several else results[0] if results else None
@@ -294,9 +306,11 @@ _SEEN = {numpy.reshape, numpy.transpose, numpy.swapaxes, numpy.moveaxis, numpy.e
 _FUNCTIONS = {
     numpy.where: _where, numpy.clip: _clip, numpy.concatenate: _concatenate, numpy.copy: Traced.copy,
     numpy.dot: lambda x, y: product("dot", x, y),
+    numpy.may_share_memory: lambda x, y: numpy.may_share_memory(*plain((x, y))),
     numpy.stack: lambda parts, axis=0: _concatenate([numpy.expand_dims(x, axis) for x in parts], axis),
     numpy.tile: lambda x, times: numpy.broadcast_to(x, (times, x.size)).reshape(-1),  # of a vector, as ops use it
-    numpy.empty_like: _like(None), numpy.zeros_like: _like(0), numpy.ones_like: _like(1), numpy.full_like: _like("given"),
+    numpy.empty_like: _like(None), numpy.zeros_like: _like(0), numpy.ones_like: _like(1),
+    numpy.full_like: _like("given"),
     **{function: lambda x, *args, f=ufunc, **options: reduce(f, x, *args, **options) for function, ufunc in (
         (numpy.sum, numpy.add), (numpy.max, numpy.maximum), (numpy.min, numpy.minimum), (numpy.any, numpy.logical_or),
         (numpy.all, numpy.logical_and))}}
@@ -306,6 +320,8 @@ class Library:
     """What stands where the module `numpy` does: NumPy, but for functions that make arrays of no array."""
 
     __name__ = "traced"
+    lib = SimpleNamespace(stride_tricks=SimpleNamespace(
+        as_strided=lambda x, shape, strides: seen(x, as_strided(x.value, shape, strides))))
 
     @staticmethod
     def asarray(x, dtype=None):
@@ -327,7 +343,7 @@ class Differences:
     sum_blocks = for_blocks
     for_pieces = staticmethod(lambda part, operations, *arrays, **loop: part(*arrays))
     loop = shared_loop = staticmethod(lambda function, like: None)
-    strided = staticmethod(lambda x, shape, strides: seen(x, as_strided(x.value, shape, strides)))
+    strided = staticmethod(Library.lib.stride_tricks.as_strided)
     channels_last = staticmethod(lambda shape, dtype: Traced(recorder().made(cpu.channels_last(shape, dtype))))
     address = staticmethod(lambda x: cpu.address(x.value))
     matmul = staticmethod(lambda x, y: product("matmul", x, y))

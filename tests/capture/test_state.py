@@ -17,7 +17,8 @@ class Training:
 
     def __init__(self, executor=None, seed=1):
         mg.manual_seed(seed)
-        self.net = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.LeakyReLU(0.1), nn.Dropout(0.2), nn.Linear(6, 1))
+        self.net = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.LeakyReLU(0.1), nn.Dropout(0.2),
+                                 nn.Linear(6, 1))
         self.optimiser, self.average = optim.Adam(self.net.parameters(), 0.01), optim.EMA(self.net, 0.9)
         self.parts = {"net": self.net, "optimiser": self.optimiser, "average": self.average}
         self.run = mg.capture(self.step, executor) if executor else self.step

@@ -119,7 +119,8 @@ def test_convolutions_batch_norm_and_a_generator_that_is_used_twice(same):
         G = nn.Sequential(nn.ConvTranspose2d(8, 16, 4, bias=False), nn.BatchNorm2d(16), nn.ReLU(),
                           nn.ConvTranspose2d(16, 1, 4, 2, 1), nn.Tanh())
         D = nn.Sequential(nn.Conv2d(1, 16, 4, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(16, 16, 3, 1, 1, groups=2),
-                          nn.BatchNorm2d(16), nn.LeakyReLU(0.2), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(64, 1), nn.Sigmoid())
+                          nn.BatchNorm2d(16), nn.LeakyReLU(0.2), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(64, 1),
+                          nn.Sigmoid())
         return gan(D=D, G=nn.Sequential(nn.Unflatten(-1, (8, 1, 1)), G))[:2] + (
             lambda i: (numbers(4, 1, 8, 8)(i), numbers(4, 8, seed=1)(i), numbers(4, 8, seed=2)(i)),)
 
@@ -146,8 +147,8 @@ def test_tiles_of_winograd_whose_spread_weights_go_from_op_to_op(same):
 
 def test_a_gradient_penalty_through_convolutions(same):
     def make():
-        D = nn.Sequential(nn.Conv2d(1, 8, 4, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(8, 8, 4, 2, 1), nn.Tanh(), nn.Flatten(),
-                          nn.Linear(32, 1))
+        D = nn.Sequential(nn.Conv2d(1, 8, 4, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(8, 8, 4, 2, 1), nn.Tanh(),
+                          nn.Flatten(), nn.Linear(32, 1))
         optimiser = optim.Adam(D.parameters(), 1e-3, betas=(0, 0.9))
 
         def step(real, fake, mix):

@@ -60,63 +60,64 @@ def train_book(run, pictures):
     """The book's three steps, a minibatch at a time. Returns G."""
     first, batch = run.args.recipe == "first", run.args.batch
     G, D = (net.to(run.device) for net in networks(run.args.recipe))
-    loss, seeds = (nn.MSELoss(), run.uniform) if first else (nn.BCELoss(), run.noise)
+    loss, draw = (nn.MSELoss(), run.uniform) if first else (nn.BCELoss(), run.noise)
     optimiser_g, optimiser_d = (optim.SGD(net.parameters(), 0.01) if first else optim.Adam(net.parameters(), 1e-4)
                                 for net in (G, D))
     run.keep(G=G, D=D, optimiser_g=optimiser_g, optimiser_d=optimiser_d)
     ones, zeros = mg.ones(batch, 1, device=run.device), mg.zeros(batch, 1, device=run.device)
 
-    for step in run.steps():
+    @run.captured
+    def learn(real, seeds, others):
         # 1. D learns from real images, answer 1.
-        real = run.batch(step, pictures, like=G)
         on_real = D(real)
         d_real = loss(on_real, ones)
         update(optimiser_d, d_real)
-
         # 2. D learns from generated images, answer 0; no gradient reaches G.
         with mg.no_grad():
-            fake = G(seeds(step, batch, *G.seed_shape))
+            fake = G(seeds)
         on_fake = D(fake)
         d_fake = loss(on_fake, zeros)
         update(optimiser_d, d_fake)
-
         # 3. G learns to be answered with 1.
-        g = loss(D(G(seeds(step, batch, *G.seed_shape, name="noise for G"))), ones)
+        g = loss(D(G(others)), ones)
         update(optimiser_g, g)
+        return dict(d_real=d_real, d_fake=d_fake, g=g, probabilities=(on_real, on_fake), images=(real, fake))
 
-        run.log(step, d_real=d_real, d_fake=d_fake, g=g, probabilities=(on_real, on_fake), images=(real, fake))
+    for step in run.steps():
+        seeds = [draw(step, batch, *G.seed_shape, name=name) for name in ("noise", "noise for G")]
+        run.log(step, **learn(run.batch(step, pictures, like=G), *seeds))
         run.look(step, G, D)
     return G
 
 
 def train_steady(run, pictures, every=4):
-    """The same steps with D held back: it pays for being steep around real images. Returns the averaged G.
-
-    The penalty is R1 by a difference, every fourth step, four times as strong (the lazy regularisation of StyleGAN2).
-    """
+    """The same steps with D held back, which pays for being steep around real images. Returns the averaged G."""
     G, D = (net.to(run.device) for net in networks("steady"))
     average, penalty = optim.EMA(G, run.args.average), run.args.penalty
     optimiser_g, optimiser_d = (optim.Adam(net.parameters(), 1e-3, betas=(0.5, 0.999)) for net in (G, D))
     run.keep(G=G, D=D, average=average, optimiser_g=optimiser_g, optimiser_d=optimiser_d)
 
-    for step in run.steps():
+    @run.captured
+    def learn(real, seeds, directions):
         # 1 and 2. D learns from real and from generated images in one update.
-        real, fake = run.batch(step, pictures, like=G), G(run.noise(step, run.args.batch, 100))
+        fake = G(seeds)
         on_real, on_fake = D(real), D(fake.detach())
         d_real, d_fake = NS.d(on_real, on_fake)
         d = d_real + d_fake
-        if penalty and step % every == 0:
-            directions = run.noise(step, *real.shape, name="directions")
+        if directions is not None:  # R1 by a difference, in every fourth step (StyleGAN2's lazy regularisation)
             d = d + every * penalty / 2 * steepness(D, real, on_real, directions, reach=0.3)
         update(optimiser_d, d)
-
         # 3. G learns to be answered with 1.
         with frozen(D):
             g = NS.g(D(fake))
             update(optimiser_g, g)
         average.update()
+        return dict(d_real=d_real, d_fake=d_fake, g=g, logits=(on_real, on_fake), images=(real, fake))
 
-        run.log(step, d_real=d_real, d_fake=d_fake, g=g, logits=(on_real, on_fake), images=(real, fake))
+    for step in run.steps():
+        real, seeds = run.batch(step, pictures, like=G), run.noise(step, run.args.batch, 100)
+        due = penalty and step % every == 0
+        run.log(step, **learn(real, seeds, run.noise(step, *real.shape, name="directions") if due else None))
         run.look(step, average.model, D)
     return average.model
 
@@ -142,8 +143,7 @@ def demo(argv=None):
             ("smallest share", found.shares.min(), found.shares.min() >= 0.02, ">=0.02"),
             ("largest share", found.shares.max(), found.shares.max() <= 0.25, "<=0.25"),
             ("Frechet distance / noise's", found.distance, found.distance <= 0.15, "<=0.15"),
-        ], "python -m gans.mnist, which keeps all digits" if args.recipe != "steady" else
-            "python -m gans.mnist --recipe book, to see a collapse")
+        ], "python -m gans.mnist" + (", which keeps all digits", " --recipe book, to see a collapse")[args.recipe == "steady"])
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from gans.machinery import folder
 from minigrad.backend.device import cuda_is_available
 from minigrad.errors import MinigradError
 
-FREE = ("steps", "out", "resume", "check", "device", "anomaly", "samples", "replay_step", "seeds", "given")
+FREE = ("steps", "out", "resume", "check", "device", "anomaly", "capture", "samples", "replay_step", "seeds", "given")
 """Options that may change when a run is resumed; all others shape what it computes, and must not."""
 
 
@@ -49,6 +49,7 @@ def parser(name, doc, *, steps, batch=None, samples=False):
                    help="compute step N of that run again, show its losses and gradients, write nothing")
     p.add_argument("--check", action="store_true", help="PASS or FAIL lines for what it should reach")
     p.add_argument("--anomaly", action="store_true", help="stop at the first NaN or inf and name its line")
+    p.add_argument("--capture", action="store_true", help="replay each step as compiled code, the same bits sooner")
     if samples:
         p.add_argument("--samples", type=at_least(1), metavar="N", help="write N samples to samples.npy, uint8")
     return p
@@ -88,6 +89,8 @@ def _refuse_together(args):
     """MinigradError for options that say nothing beside each other."""
     if args.resume and args.out:
         raise MinigradError(f"--out {args.out}: a run that is resumed stays in its folder; leave --out away")
+    if args.capture and args.anomaly:
+        raise MinigradError("--capture: a captured step has no ops for --anomaly to look at; leave one of them away")
     for other in ("check", "samples", "steps", "out"):
         if args.replay_step and other in args.given:
             raise MinigradError(f"--{other}: has no effect beside --replay-step, which trains and writes nothing; "

@@ -99,9 +99,10 @@ class Captured:
                 return result
         found = [*leaves(args, "args"), *leaves(kwargs, "kwargs")]
         if len(self.plans) + len(self._begun) > VARIANTS:
+            looked_at = [slot.path for slot in self._guards] + [text for kind, text, _ in found if kind == "value"]
             raise Refused(f"capture: {len(self.plans)} plans were made for this step, and none fits this call; one of "
-                          f"these changes too often: {', '.join(self.plans[-1].conditions)}. Pass what changes as a "
-                          "tensor, or leave it outside the step")
+                          f"these changes too often: {', '.join(looked_at)}. Pass what changes as a tensor, or leave it "
+                          "outside the step")
         stage = self._begun.pop(self._key(found), None)  # whatever is refused begins anew
         if stage in (None, AGAIN):
             result, stage = self._first(found, stage, args, kwargs)

@@ -19,13 +19,14 @@ from typing import NamedTuple
 import numpy
 
 from minigrad.backend import owner
+from minigrad.errors import MinigradError
 from minigrad.graph import Op
 
 _HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 LARGE = 1 << 24  # bytes: no array that a step makes by NumPy itself may be larger
 
 
-class Refused(RuntimeError):
+class Refused(MinigradError, RuntimeError):
     """A step that cannot be captured; the message names the line and the way out."""
 
 

@@ -1,0 +1,90 @@
+"""Captured steps against the steps themselves, to the last bit, at length.
+
+  python -m tests.capture demos [--steps 1000] [--demos pattern1010 mnist ...]    each demo with --capture and without
+  python -m tests.capture fuzz [--programs 1000] [--first 0]                      random networks, optimisers and steps
+
+`demos` trains each demo twice and compares metrics.csv, the samples' pictures and all that a checkpoint holds. `fuzz`
+makes a training step from a number, captures it on both executors, and compares losses, parameters and the state of its
+optimiser after each call. Both exit with 1 where a bit differs or a step is refused.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+DEMOS = {"pattern1010": ["pattern1010"], "mnist": ["mnist"], "mnist --recipe book": ["mnist", "--recipe", "book"],
+         "mnist --from-the-start": ["mnist", "--from-the-start"], "cgan": ["cgan"],
+         "cgan --labels projection": ["cgan", "--labels", "projection"],
+         "face --size 64": ["face", "--data", "synthetic-faces", "--size", "64", "--penalty", "1"],
+         "dcgan": ["dcgan"], "dcgan --data synthetic-faces": ["dcgan", "--data", "synthetic-faces", "--width", "16"]}
+
+
+def demos(names, steps):
+    """Train each demo twice; returns how many differ."""
+    import importlib
+    from unittest import mock
+
+    from gans.machinery import replay
+    from gans.machinery.run import Run
+    from minigrad import checkpoint
+
+    class Trained(Exception):
+        """Raised where a run would go on to judge its samples."""
+
+    def stop(self, *_):
+        raise Trained
+
+    wrong = 0
+    for name in names:
+        demo, *options = DEMOS[name]
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(Run, "finish", stop):
+            found, seconds, runs = [], [], []
+            for capture in ([], ["--capture"]):
+                out, began = Path(folder, "captured" if capture else "eager"), time.perf_counter()
+                close = Run.close
+                with mock.patch.object(Run, "close", lambda self, c=close: (runs.append(self), c(self))):
+                    try:
+                        importlib.import_module(f"gans.{demo}").demo(
+                            [*options, "--steps", str(steps), "--out", str(out), *capture])
+                    except Trained:
+                        pass
+                seconds.append(time.perf_counter() - began)
+                found.append((replay.digest(checkpoint.load(out / "checkpoint").state["parts"]),
+                              [path.read_bytes() for path in sorted((out / "samples").iterdir())],
+                              losses(out / "metrics.csv")))
+            same, replays = found[0] == found[1], runs[-1].replay.replays
+            wrong += not same or not replays
+            print(f"{'same' if same else 'DIFFERENT'}  {name:30} {steps:,} steps, {replays:,} replayed, "
+                  f"{seconds[0]:.0f} s and {seconds[1]:.0f} s", flush=True)
+    return wrong
+
+
+def losses(path):
+    """The rows of metrics.csv without times and memory."""
+    from gans.machinery.log import read_table
+
+    return [{key: value for key, value in row.items() if not key.startswith("machine")} for row in read_table(path)]
+
+
+def main(arguments=None):
+    """Run the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.capture", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    one = commands.add_parser("demos")
+    one.add_argument("--steps", type=int, default=1000)
+    one.add_argument("--demos", nargs="+", choices=list(DEMOS), default=list(DEMOS))
+    other = commands.add_parser("fuzz")
+    other.add_argument("--programs", type=int, default=1000)
+    other.add_argument("--first", type=int, default=0)
+    options = parser.parse_args(arguments)
+    if options.command == "demos":
+        return 1 if demos(options.demos, options.steps) else 0
+    from tests.capture.programs import campaign
+
+    return 1 if campaign(range(options.first, options.first + options.programs)) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

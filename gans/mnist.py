@@ -130,12 +130,12 @@ def demo(argv=None):
     p.add_argument("--penalty", type=non_negative, default=0.2, metavar="X", help="what D pays for steepness (0.2)")
     p.add_argument("--average", type=decay, default=0.999, metavar="X", help="decay of G's average (0.999)")
     args = parse(p, argv)
-    only(args, ["penalty", "average"], args.recipe == "steady", "--recipe steady")
-    args.steps = args.steps or STEPS[args.recipe]
+    steady, args.steps = args.recipe == "steady", args.steps or STEPS[args.recipe]
+    only(args, ["penalty", "average"], steady, "--recipe steady")
     pictures = open_digits(args.data).for_run(args)
 
     with Run(args, f"{args.recipe}: the losses of D and G", QUARTER if args.recipe == "first" else LN2) as run:
-        G = (train_steady if args.recipe == "steady" else train_book)(run, pictures)
+        G = (train_steady if steady else train_book)(run, pictures)
         run.finish(G)
         found = judged(run, G, pictures)
         return run.end([
@@ -143,7 +143,7 @@ def demo(argv=None):
             ("smallest share", found.shares.min(), found.shares.min() >= 0.02, ">=0.02"),
             ("largest share", found.shares.max(), found.shares.max() <= 0.25, "<=0.25"),
             ("Frechet distance / noise's", found.distance, found.distance <= 0.15, "<=0.15"),
-        ], "python -m gans.mnist" + (", which keeps all digits", " --recipe book, to see a collapse")[args.recipe == "steady"])
+        ], f"python -m gans.mnist{' --recipe book, to see a collapse' * steady or ', which keeps all digits'}")
 
 
 if __name__ == "__main__":

@@ -99,9 +99,9 @@ class Captured:
                 return result
         found = [*leaves(args, "args"), *leaves(kwargs, "kwargs")]
         if len(self.plans) + len(self._begun) > VARIANTS:
-            looked_at = [slot.path for slot in self._guards] + [text for kind, text, _ in found if kind == "value"]
+            names = [slot.path for slot in self._guards] + [text for kind, text, _ in found if kind == "value"]
             raise Refused(f"capture: {len(self.plans)} plans were made for this step, and none fits this call; one of "
-                          f"these changes too often: {', '.join(looked_at)}. Pass what changes as a tensor, or leave it "
+                          f"these changes too often: {', '.join(names)}. Pass what changes as a tensor, or leave it "
                           "outside the step")
         stage = self._begun.pop(self._key(found), None)  # whatever is refused begins anew
         if stage in (None, AGAIN):
@@ -167,9 +167,16 @@ class Captured:
         """What has to hold for the plan to be that of a call, as Python text."""
         r, conditions = recording.recorder, []
         for kind, text, x in found:
-            conditions.append({"array": lambda: f"type({text}) is {r.bind(type(x), type(x).__name__)}",  # noqa: B023
-                               "container": lambda: f"len({text}) == {x}", "key": lambda: f"{x!r} in {text}",  # noqa: B023
-                               "value": lambda: f"{text} == {r.bind(x, 'value')}"}[kind]())  # noqa: B023
+            if kind == "array":
+                conditions.append(f"type({text}) is {r.bind(type(x), type(x).__name__)}")
+            elif kind == "container":
+                conditions.append(f"len({text}) == {x}")
+            elif kind == "key":
+                conditions.append(f"{x!r} in {text}")
+            elif x is None or isinstance(x, bool):
+                conditions.append(f"{text} is {x}")
+            else:
+                conditions.append(f"type({text}) is {r.bind(type(x), 'kind')} and {text} == {r.bind(x, 'value')}")
         for slot in self._guards:
             test = "is" if isinstance(slot.value, (bool, type(None))) else "=="
             conditions.append(f"{slot.text(r)} {test} {text_of(slot.value)}")

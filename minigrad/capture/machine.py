@@ -18,6 +18,7 @@ from numpy.linalg import _umath_linalg
 
 from minigrad.capture.plan import traffic, walk
 from minigrad.capture.record import View
+from minigrad.capture.source import one_after_another, one_thread
 
 QUICK = 1 << 20  # bytes: a step that moves fewer keeps Python's lock, whose release and return take as long
 
@@ -337,7 +338,7 @@ class Machine:
                 items = self.checked(step.calls[0], lines) or plan.source.compile(lines)
             self.items.append(items)
         parts = self.parts()
-        self.run = parts[0] if len(parts) == 1 else lambda: one_after_another(parts)
+        self.run = parts[0][0] if len(parts) == 1 and not parts[0][1] else lambda: one_after_another(parts)
 
     def build(self, text):
         """Compile LLVM's text."""
@@ -406,20 +407,21 @@ class Machine:
             ("ptr", self.memory.at(x)), ("i64", row), ("i64", step))]
 
     def parts(self, each=False):
-        """Functions that do the steps in order: machine code, and lines of NumPy where there is none; one each step."""
-        groups = [(python, [items for _, items in group]) for (python, _), group in itertools.groupby(
-            enumerate(self.items), lambda item: (callable(item[1]), item[0] if each else None))]
+        """[(function, whether the BLAS is on one thread meanwhile)] in order: machine code, or a step's lines of NumPy.
+
+        A function each step if `each`.
+        """
+        groups = []
+        for step, items in zip(self.plan.steps, self.items):
+            python, single = callable(items), one_thread(step)
+            if python or each or not groups or groups[-1][0]:
+                groups.append((python, [items], single))
+            else:
+                groups[-1] = False, [*groups[-1][1], items], single or groups[-1][2]
         text = "".join(f"define void @part{k}() nounwind {{\n" + "".join(
             item.line(f"{i}_{j}") for i, items in enumerate(group) for j, item in enumerate(items)) + "  ret void\n}\n"
-            for k, (python, group) in enumerate(groups) if not python)
+            for k, (python, group, _) in enumerate(groups) if not python)
         engine, quick = self.build(text), sum(map(traffic, self.plan.steps)) < QUICK
         kind = (ctypes.PYFUNCTYPE if quick else ctypes.CFUNCTYPE)(None)
-        return [part for k, (python, group) in enumerate(groups) for part in (
-            group if python else [kind(engine.get_function_address(f"part{k}"))])]
-
-
-def one_after_another(parts):
-    """Run parts of a plan, some of which are lines of NumPy."""
-    with numpy.errstate(all="ignore"):
-        for part in parts:
-            part()
+        return [(group[0] if python else kind(engine.get_function_address(f"part{k}")), single)
+                for k, (python, group, single) in enumerate(groups)]

@@ -14,7 +14,7 @@ ROW, LEFT, WIDE = 18, 260, 1180  # pixels: a step's height, the room for arcs, t
 def seconds(plan, repeats):
     """The least time of each step in some repetitions; the plan's state is put back afterwards."""
     state, best = plan.state(), numpy.full(len(plan.steps), numpy.inf)
-    parts = (plan.machine.parts(each=True) if plan.machine
+    parts = ([part for part, _ in plan.machine.parts(each=True)] if plan.machine
              else [plan.source.compile(lines) for lines in plan.source.lines])
     nothing = min(took(lambda: None) for _ in range(100))
     try:

@@ -77,7 +77,7 @@ class Plan:
         self.memory = Memory(r, *places(self.steps, r.buffers, pinned, registers=executor is not None))
         self.source = Source(r, self.steps, self.memory)
         self.machine = executor(self) if executor else None
-        self.run = self.machine.run if self.machine else self.source.run()
+        self.run = self.machine.run if self.machine else self.source.run
         self.later = [text for text in dict.fromkeys(r.expected) if any(name in text for name in r.prologue)]
         self.conditions = [*conditions, *(text for text in dict.fromkeys(r.expected) if text not in self.later)]
         self.replay, self.text = self.compile(result)

@@ -6,12 +6,16 @@ allocated and nothing is looked up.
 """
 
 import ctypes
+import functools
+import itertools
 import keyword
 import operator
 
 import numpy
 
+from minigrad.backend import threads
 from minigrad.capture.record import Recorder, View
+from minigrad.capture.traced import multiplies
 
 
 class Memory:
@@ -70,15 +74,12 @@ class Source:
         exec("def run():\n " + "\n ".join(statements or ["pass"]), scope)
         return scope["run"]
 
+    @functools.cached_property
     def run(self):
-        """The plan by NumPy."""
-        run = self.compile([line for lines in self.lines for line in lines])
-
-        def step():
-            with numpy.errstate(all="ignore"):
-                run()
-
-        return step
+        """The plan by NumPy, as a function."""
+        parts = [(self.compile([line for _, lines in group for line in lines]), not apart and any(
+            one_thread(step) for step, _ in group)) for apart, group in parted(zip(self.steps, self.lines), opaque)]
+        return lambda: one_after_another(parts)
 
     def name(self, x):
         """An operand, as it stands in the text."""
@@ -149,6 +150,36 @@ class Source:
         if call.options["writes"]:
             return value
         return f"{outs[0]}[...] = {value}" if len(outs) == 1 else f"put({value}, {', '.join(outs)})"
+
+
+def opaque(step):
+    """Whether a step is a function of minigrad's own, which tells the BLAS itself how many threads to use."""
+    call = step.calls[0]
+    return call.kind == "call" and (getattr(call.options["run"], "__module__", None) or "").startswith("minigrad.")
+
+
+def one_thread(step):
+    """Whether the step has a product for which `backend.threads.dot` keeps the BLAS on one thread."""
+    call = step.calls[0]
+    if call.kind == "product":
+        return len(call.views) == 2 and multiplies(*call.views) >= threads.EARLY
+    return call.kind == "call" and not opaque(step)
+
+
+def parted(pairs, key):
+    """[(key(step), [(step, its lines or items)])]: neighbours of one key together."""
+    return [(value, list(group)) for value, group in itertools.groupby(pairs, lambda pair: key(pair[0]))]
+
+
+def one_after_another(parts):
+    """Run [(function, whether the BLAS is on one thread meanwhile)]."""
+    with numpy.errstate(all="ignore"):
+        for run, alone in parts:
+            if alone:
+                with threads.one_blas_thread:
+                    run()
+            else:
+                run()
 
 
 def put(results, *outs):

@@ -102,7 +102,9 @@ class Reach:
         self.slots, self.names, self.things, self.used, self.modules = [], {}, [], set(), []
         self.living = living(Handle, optim.Optimizer, optim.EMA)
         self.optimisers = [x for x in self.living if isinstance(x, optim.Optimizer)]
+        self.own = None  # how many of the slots are the step's
         for path, root in [("", step)] + [(type(x).__name__, x) for x in self.living if not isinstance(x, Handle)]:
+            self.own = len(self.slots) if root is not step and self.own is None else self.own
             queue = [(path, root)]
             for path, thing in queue:  # grows
                 for slot in self.inside(path, thing):
@@ -157,8 +159,10 @@ class Reach:
         Variables of the user's functions, attributes and entries that they name, the modes and options of modules.
         """
         places = {(id(slot.holder), slot.key) for slot in counted}
-        found = [slot for slot in self.slots if isinstance(slot.value, _SIMPLE) and isinstance(slot.key, str) and
-                 (id(slot.holder), slot.key) not in places and slot.key in self.used | {"cell_contents"}]
+        groups = {id(group) for optimiser in self.optimisers for group in optimiser.param_groups}  # looked at below
+        found = [slot for slot in self.slots[:self.own] if isinstance(slot.value, _SIMPLE) and isinstance(slot.key, str)
+                 and (id(slot.holder), slot.key) not in places and slot.key in self.used | {"cell_contents"}
+                 and id(slot.holder) not in groups]
         for thing in self.things:  # an attribute may still be that of the class
             if not type(thing).__module__.startswith(("minigrad.", "builtins")) and hasattr(thing, "__dict__"):
                 found += [Slot(f"{self.names[id(thing)]}.{name}", thing, name) for name in sorted(self.used)

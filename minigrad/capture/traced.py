@@ -6,6 +6,7 @@ these, through the same operators, methods and functions; each call that compute
 module `numpy` does, `Differences` where `minigrad.backend.numpy` does.
 """
 
+import math
 import operator
 from types import SimpleNamespace
 
@@ -233,6 +234,11 @@ def product(name, x, y):
     return fresh("product", name, [x, y], one.dot(other) if name == "dot" else one @ other)
 
 
+def multiplies(x, y):
+    """The multiply-adds of x.dot(y), where x and y have shapes."""
+    return math.prod(x.shape) * (y.shape[1] if len(y.shape) == 2 else 1)
+
+
 def call(function, *args, writes=(), **options):
     """Any other function of arrays: recorded as it is; the plan calls it again, on the same memory."""
     r, views = recorder(), []
@@ -346,14 +352,17 @@ class Differences:
     strided = staticmethod(Library.lib.stride_tricks.as_strided)
     channels_last = staticmethod(lambda shape, dtype: Traced(recorder().made(cpu.channels_last(shape, dtype))))
     address = staticmethod(lambda x: cpu.address(x.value))
-    matmul = staticmethod(lambda x, y: product("matmul", x, y))
 
     @staticmethod
     def dot(x, y):
         """A product; a long one is the backend's, which splits it over threads."""
-        work = x.size * (y.shape[1] if y.ndim == 2 else 1)
-        long = cpu.threads._threads.count > 1 and work >= cpu.threads.LATER and not x.ndim == y.ndim == 1
+        long = cpu.threads._threads.count > 1 and multiplies(x, y) >= cpu.threads.MEDIUM and not x.ndim == y.ndim == 1
         return call(cpu.dot, x, y) if long else product("dot", x, y)
+
+    @staticmethod
+    def matmul(x, y):
+        """As in the backend: stacks of matrices are its own."""
+        return Differences.dot(x, y) if x.ndim == 2 == y.ndim else call(cpu.matmul, x, y)
 
     @staticmethod
     def outer(x, y):

@@ -41,10 +41,10 @@ def demos(names, steps):
         demo, *options = DEMOS[name]
         with tempfile.TemporaryDirectory() as folder, mock.patch.object(Run, "finish", stop):
             found, seconds, runs = [], [], []
+            close = Run.close
             for capture in ([], ["--capture"]):
                 out, began = Path(folder, "captured" if capture else "eager"), time.perf_counter()
-                close = Run.close
-                with mock.patch.object(Run, "close", lambda self, c=close: (runs.append(self), c(self))):
+                with mock.patch.object(Run, "close", lambda self: (runs.append(self), close(self))):  # noqa: B023
                     try:
                         importlib.import_module(f"gans.{demo}").demo(
                             [*options, "--steps", str(steps), "--out", str(out), *capture])

@@ -4,7 +4,6 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import autograd, nn, optim
-from minigrad.capture import Refused
 from minigrad.nn import functional as F
 from minigrad.optim import lr_scheduler
 
@@ -122,6 +121,7 @@ class Program:
         if self.schedule and not self.inside and i:
             self.schedule.step()
         change, layer = self.changes.get(i), self.net[0]
+        change = None if change == "freeze" and len(self.net) == 1 else change  # nothing would be left to learn
         if change == "rate":
             self.optimiser.param_groups[0]["lr"] *= 0.3
         elif change == "mode":
@@ -159,8 +159,8 @@ def difference(number, executors=("numpy", "machine")):
     for executor in executors:
         try:
             found = Program(number).run(executor)
-        except Refused as error:
-            return f"{executor}: {error}", replays
+        except (RuntimeError, ValueError) as error:
+            return f"{executor}: {type(error).__name__}: {error}", replays
         wrong = next((i for i, (x, y) in enumerate(zip(found[0], expected[0])) if x != y), None)
         if wrong is not None or found[1:3] != expected[1:3]:
             return f"{executor}: {'the state' if wrong is None else f'call {wrong}'} differs", replays

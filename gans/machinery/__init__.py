@@ -6,8 +6,8 @@
     progress.py      how far a training is, on a terminal or in a pipe
     commandline.py   options, and refusals in one line
     losses.py        each GAN's loss as a function of logits, and penalties
-    variety.py       what D is told of a batch, and steps of D that G looks ahead
-    parts.py         an update, a network that stands still, how weights begin
+    parts.py         an update, a network that stands still, how weights begin, layers for D
+    unrolled.py      steps of D that G looks ahead
     guidelines.py    networks by DCGAN's guidelines, kept or broken
     samples.py       samples of a generator, in training and of a finished run
     watch.py         figures that say how D and G are doing

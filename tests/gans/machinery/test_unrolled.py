@@ -1,59 +1,13 @@
-"""What D is told of a batch, and what G sees of D's next steps: by hand, and against PyTorch."""
+"""What G sees of D's next steps: by plain steps, and by differences."""
 
 import numpy as np
 import pytest
 
 import minigrad as mg
 from gans.machinery.losses import LOSSES
-from gans.machinery.variety import MinibatchDiscrimination, in_place_of, unrolled
+from gans.machinery.parts import MinibatchDiscrimination
+from gans.machinery.unrolled import in_place_of, unrolled
 from minigrad import autograd, nn
-
-FEATURES = np.random.default_rng(0).standard_normal((6, 5)).astype(np.float32)
-
-
-def told(x, layer):
-    """What is added to the features, float64."""
-    return layer(mg.tensor(x)).detach().numpy()[:, 5:].astype(float)
-
-
-def test_each_is_told_the_mean_nearness_of_the_others_and_not_its_own():
-    layer = MinibatchDiscrimination(5, kernels=4, size=2)
-    seen = (FEATURES @ layer.project.weight.detach().numpy().T).reshape(6, 4, 2)
-    by_hand = [[np.mean([np.exp(-np.abs(seen[i, k] - seen[j, k]).sum()) for j in range(6) if j != i])
-                for k in range(4)] for i in range(6)]
-    np.testing.assert_allclose(told(FEATURES, layer), by_hand, rtol=1e-5)
-    np.testing.assert_array_equal(layer(mg.tensor(FEATURES)).detach().numpy()[:, :5], FEATURES)
-
-
-def test_equal_samples_are_at_1_far_ones_at_0_and_one_alone_has_no_others():
-    layer = MinibatchDiscrimination(5)
-    layer.project.weight.data.mul_(100.0)
-    np.testing.assert_allclose(told(FEATURES[[0, 0]], layer), 1)
-    np.testing.assert_allclose(told(FEATURES[[0, 1, 0]], layer)[[0, 2]], 0.5, atol=1e-4)
-    np.testing.assert_allclose(told(FEATURES[[0, 1, 0]], layer)[1], 0, atol=1e-4)
-    np.testing.assert_array_equal(told(FEATURES[:1], layer), 0)
-
-
-def test_permuting_the_batch_permutes_the_features():
-    layer, order = MinibatchDiscrimination(5), np.random.default_rng(1).permutation(6)
-    np.testing.assert_allclose(told(FEATURES[order], layer), told(FEATURES, layer)[order], rtol=1e-5, atol=1e-7)
-
-
-def test_the_slopes_of_nearness_are_differences_of_its_values():
-    layer = MinibatchDiscrimination(5).double()
-    x = mg.tensor(FEATURES.astype(float), requires_grad=True)
-    weights = mg.tensor(np.random.default_rng(2).standard_normal((6, 13)))
-    slope, = autograd.grad((layer(x) * weights).sum(), x)
-    for i, j in ((0, 0), (3, 4), (5, 1)):
-        values = []
-        for nudge in (1e-6, -1e-6):
-            moved = FEATURES.astype(float)
-            moved[i, j] += nudge
-            values.append((layer(mg.tensor(moved)) * weights).sum().item())
-        assert slope[i, j].item() == pytest.approx((values[0] - values[1]) / 2e-6, rel=1e-5, abs=1e-8)
-
-
-# Unrolling
 
 
 def nets(seed=0):

@@ -13,9 +13,11 @@
     watch.py         figures that say how D and G are doing
     replay.py        a step computed again, to the bit
     pictures.py      grids, PNG, GIF; plots.py: losses and drawings; portraits.py: games of two
-                     numbers
+                     numbers; figures.py: those of single chapters
     imagesets.py     what is learnt from
     metrics.py       how good samples are; judge.py: a classifier's word on it
+    supervised.py    how much is read right, and what few labels are worth by themselves
+    critics.py       what a critic has learnt; arithmetic.py: sums and multiples of seeds
     memory.py        what a training takes
     faults.py        faults of all this, to be noticed by the checks beside them
 """

@@ -4,6 +4,7 @@ import contextlib
 
 import minigrad as mg
 from minigrad import nn
+from minigrad.nn.utils import weight_norm
 
 
 def update(optimiser, loss):
@@ -72,3 +73,27 @@ class Noise(nn.Module):
 
     def forward(self, x):
         return x + self.std * mg.randn_like(x) if self.training else x
+
+
+def directed(inputs, outputs, *, lengths=False):
+    """A linear layer that learns the directions of its weights, and their lengths, 1 at first, only if told so."""
+    layer = weight_norm(nn.Linear(inputs, outputs))
+    nn.init.normal_(layer.weight_v, 0.0, 0.1)
+    nn.init.ones_(layer.weight_g).requires_grad_(lengths)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+@mg.no_grad()
+def lengths_from(layers, x):
+    """Give the weights of `directed` layers, one after another, the lengths, and the biases, that suit the samples x.
+
+    What each layer puts out for them is then of mean 0 and deviation 1 (Salimans & Kingma 2016, section 3).
+    """
+    for layer in layers:
+        if isinstance(layer, nn.Linear):
+            found = layer(x)
+            std, mean = found.std(0, correction=0), found.mean(0)
+            layer.weight_g.div_(std.unsqueeze(1))
+            layer.bias.copy_(-mean / std)
+        x = layer(x)

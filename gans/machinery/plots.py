@@ -7,14 +7,17 @@ from gans.machinery.pictures import write_atomically
 COLOURS = ("tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown", "tab:pink", "tab:olive")
 
 
-def figure_of(size, rows=1, columns=1):
-    """(figure, axes) of so many inches, without a screen; several axes are an array (rows, columns)."""
+def figure_of(size, rows=1, columns=1, **options):
+    """(figure, axes) of so many inches, without a screen; several axes are an array (rows, columns).
+
+    `options` are those of Figure.subplots: width_ratios, sharex, ...
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, figure.subplots(rows, columns)
+    return figure, figure.subplots(rows, columns, **options)
 
 
 def drawn(draw, size=(5, 5), dpi=80, rows=1, columns=1):

@@ -194,7 +194,7 @@ class Run:
 
         On Ctrl-C it saves at the step's end, too, draws what there is, and exits 130.
         """
-        last = min(to or self.args.steps, self.args.steps)
+        last = self.args.steps if to is None else min(to, self.args.steps)
         if self.step >= last:
             return
         if not self.begun:
@@ -298,6 +298,11 @@ class Run:
     def measure(self, step, **values):
         """Note figures of a step, numbers, as "measure.NAME" in metrics.csv."""
         self.history.write(step, measure={name: float(value) for name, value in values.items()})
+
+    def measured(self):
+        """{name: value} of the figures that were noted, the latest of each."""
+        return {name.removeprefix("measure."): value for row in self.rows for name, value in row.items()
+                if name.startswith("measure.")}
 
     def picture_due(self, step):
         """Whether the step's samples belong in samples/ and in the GIF."""
@@ -416,13 +421,20 @@ class Run:
         return status
 
 
-def other_seeds(run, count, **options):
-    """Runs of the `count` seeds after a run's own, one after another, each in a folder below the run's.
+def beside(run, name, changes, **options):
+    """A run in the folder `name` below a run's own, of the same options but for `changes`, for its check.
 
     One that is there already, from a check before, is gone on with: it has no steps left to do.
     """
+    where = run.folder / name
+    place = {"out": None, "resume": where} if folder.has_checkpoint(where) else {"out": where, "resume": None}
+    other = Run(Namespace(**vars(run.args) | changes | place), run.title, run.ideals, **options)
+    other.picture_every = other.args.steps  # the first and the last
+    return other
+
+
+def other_seeds(run, count, **options):
+    """Runs of the `count` seeds after a run's own, one after another, each in a folder below the run's."""
     for seed in range(run.seed + 1, run.seed + 1 + count):
-        where = run.folder / f"seed-{seed}"
-        place = {"out": None, "resume": where} if folder.has_checkpoint(where) else {"out": where, "resume": None}
-        with Run(Namespace(**vars(run.args) | {"seed": seed} | place), run.title, run.ideals, **options) as other:
+        with beside(run, f"seed-{seed}", {"seed": seed}, **options) as other:
             yield other

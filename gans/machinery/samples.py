@@ -143,8 +143,8 @@ def _generator(run, state):
         raise CheckpointError(f"{run}: is a run of gans.{demo}, which is not here; the demos are {', '.join(CHAPTERS)}")
     options, chapter = argparse.Namespace(**state["config"]), importlib.import_module(f"gans.{demo}")
     if not hasattr(chapter, "generator"):
-        raise CheckpointError(f"{run}: gans.{demo} trains no generator, so there are no samples of it; what it did is "
-                              f"in {run}/training.gif")
+        raise CheckpointError(f"{run}: gans.{demo} trains no generator, so there are no samples of it; look at the "
+                              "pictures in the folder")
     try:
         G = chapter.generator(options)
     except AttributeError as error:

@@ -20,7 +20,8 @@ import numpy as np
 import pytest
 
 from gans.__main__ import CHAPTERS
-from gans.machinery import replay
+from gans.machinery import judge, replay
+from gans.machinery.run import Run
 from minigrad import checkpoint
 
 HOME = str(Path(replay.__file__).parents[2])
@@ -89,6 +90,8 @@ def hidden(folder):
 
 
 OPTIONS = {"mnist": [["--recipe", "steady"], ["--recipe", "book"], ["--from-the-start"]],
+           "wgan": [["--recipe", "penalty"], ["--recipe", "clip"], ["--recipe", "plain"]],
+           "sgan": [[], ["--minibatch-discrimination"]],
            "face": [["--data", "synthetic-faces", "--size", "16"]],
            "dcgan": [["--data", "synthetic", "--width", "4"],
                      ["--data", "synthetic-faces", "--size", "16", "--width", "4"]]}
@@ -101,7 +104,8 @@ def test_a_demo_trains_to_the_same_bits_every_time(tmp_path, monkeypatch, name, 
     module, digits = importlib.import_module(f"gans.{name}"), (images, np.arange(640) % 10, "640 random images")
     monkeypatch.setattr("gans.machinery.imagesets.load_digits", lambda *_, **__: digits)
     monkeypatch.setattr("gans.machinery.imagesets.DRAWN", {"train": (0, 64), "test": (1, 20)})
-    monkeypatch.setattr("gans.machinery.judge.cached_judge", lambda *_, **__: None)
+    still = judge.Judge().eval()  # which has learnt nothing
+    monkeypatch.setattr("gans.machinery.judge.cached_judge", lambda *_, **__: still)
     monkeypatch.setattr("gans.machinery.run.Run.finish", lambda *_: sys.exit(0))  # what comes after the training
     monkeypatch.setattr(os, "fsync", lambda _: None)  # most of the time of a run this short
     small = [] if name in ("pattern1010", "xy") else ["--batch", "4"]
@@ -109,6 +113,38 @@ def test_a_demo_trains_to_the_same_bits_every_time(tmp_path, monkeypatch, name, 
         with pytest.raises(SystemExit):
             module.demo([*options, *small, "--steps", "8", "--out", str(tmp_path / str(k))])
     assert ended(tmp_path / "0") == ended(tmp_path / "1") == ended(tmp_path / "2")
+
+
+class Killed(BaseException):
+    """A kill that a test can look at."""
+
+
+@pytest.mark.parametrize("name, options", EVERY, ids=[" ".join([name, *options]) for name, options in EVERY])
+def test_a_demo_that_was_killed_ends_as_if_nothing_had_been(tmp_path, monkeypatch, name, options):
+    images = np.random.default_rng(0).integers(0, 256, (640, 28, 28), np.uint8)
+    module, digits = importlib.import_module(f"gans.{name}"), (images, np.arange(640) % 10, "640 random images")
+    monkeypatch.setattr("gans.machinery.imagesets.load_digits", lambda *_, **__: digits)
+    monkeypatch.setattr("gans.machinery.imagesets.DRAWN", {"train": (0, 64), "test": (1, 20)})
+    still, after = judge.Judge().eval(), Run._after
+    monkeypatch.setattr("gans.machinery.judge.cached_judge", lambda *_, **__: still)
+    monkeypatch.setattr(Run, "finish", lambda *_: sys.exit(0))  # what comes after the training
+    monkeypatch.setattr(Run, "picture_due", lambda *_: False)
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    options = [*options, *([] if name in ("pattern1010", "xy") else ["--batch", "4"]), "--steps", "40"]
+    with pytest.raises(SystemExit):
+        module.demo([*options, "--out", str(tmp_path / "whole")])
+
+    def dies(self, step, *rest):  # between two saves, of which there are twenty
+        after(self, step, *rest)
+        if step == 25:
+            raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Run, "_after", dies)
+        module.demo([*options, "--out", str(tmp_path / "killed")])
+    with pytest.raises(SystemExit):
+        module.demo([*options, "--resume", str(tmp_path / "killed")])
+    assert ended(tmp_path / "killed") == ended(tmp_path / "whole")
 
 
 @pytest.mark.slow

@@ -268,8 +268,12 @@ def parts(count, rows, values, work, small=LIGHT):
 
 
 def share(count, operations):
-    """How many of `count` elements a thread takes at once, of a compiled loop with so many operations an element."""
-    return count if count * operations < LIGHT else -(-count // _threads.count)
+    """How many of `count` elements a thread takes at once, of a compiled loop with so many operations an element.
+
+    Less work is enough for several threads while these look for jobs than when they would have to be woken.
+    """
+    ready = _threads.look is not None and not _threads.asleep
+    return count if count * operations < (LIGHT if ready else SMALL) else -(-count // _threads.count)
 
 
 def for_pieces(part, operations, *arrays, loop=None, numbers=()):

@@ -118,7 +118,7 @@ class BatchNormalize(Normalize):
         else:
             parts, pieces = backend.parts(*self.sizes(rows))
             each = array_module(rows).empty((2 * count, parts, rows.shape[1]), rows.dtype)
-            loop(parts, 1, parts, pieces, *arrays, each)
+            loop(parts, backend.share(parts, 2 * rows.size // parts), parts, pieces, *arrays, each)
             totals = each[:count].sum(1)
         return totals.reshape(count, -1, self.shape[1]).sum(-2)
 

@@ -8,6 +8,7 @@ from minigrad import ops, random
 from minigrad.autograd import array_of
 from minigrad.backend import array_module, as_array, defaults
 from minigrad.backend.device import device_of, module_for, move
+from minigrad.backend.numpy import quiet
 from minigrad.graph import Handle, Op
 from minigrad.ops.checks import whole
 
@@ -70,6 +71,8 @@ def tensor(data, dtype=None, device=None, requires_grad=False):
             raise ValueError("tensor: the lists have different lengths; make every row as long as the others") from None
         if dtype is None and array.dtype == float64 and not _holds_float64(data):
             dtype = defaults.dtype
+        if dtype is not None and array.dtype.kind == "f":
+            _check_whole(array, numpy.dtype(dtype))
     else:
         array = data
         device = device or (None if isinstance(data, (numpy.ndarray, numpy.generic)) else device_of(data))
@@ -78,7 +81,16 @@ def tensor(data, dtype=None, device=None, requires_grad=False):
                         "bools")
     module = _place(device)
     array = move(as_array(array), "cpu" if module is numpy else "cuda")
-    return _finish(module.array(array, dtype=dtype), requires_grad)
+    return _finish(quiet().run(module.array, array, dtype=dtype), requires_grad)
+
+
+def _check_whole(array, dtype):
+    """ValueError where floats are to become integers that their dtype cannot hold, or are no numbers at all."""
+    if dtype.kind not in "iu" or not array.size:
+        return
+    limits = numpy.iinfo(dtype)
+    if not (array.min() >= limits.min and array.max() < limits.max + 1):  # which NaN fails, too
+        raise ValueError(f"tensor: {dtype} cannot hold all of {array.min()} to {array.max()}; give a floating dtype")
 
 
 def _lists(data):
@@ -151,7 +163,8 @@ def full(size, fill_value, dtype=None, device=None, requires_grad=False):
         dtype = defaults.dtype
     if isinstance(fill_value, float) and not math.isfinite(fill_value) and numpy.dtype(dtype).kind in "iu":
         raise ValueError(f"full: {dtype} cannot hold {fill_value}; give a number, or a floating dtype")
-    return _finish(_place(device).full(_sizes("full", (size,)), fill_value, dtype), requires_grad)
+    size = _sizes("full", (size,))
+    return _finish(quiet().run(_place(device).full, size, fill_value, dtype), requires_grad)
 
 
 def _number(name, what, value):
@@ -190,7 +203,7 @@ def arange(start=None, end=None, step=1, dtype=None, device=None, requires_grad=
     steps = _place(device).arange(count, dtype="float64" if dtype.kind == "f" else "int64")
     steps *= step if dtype.kind == "f" else int(step)
     steps += start if dtype.kind == "f" else int(start)
-    return _finish(steps.astype(dtype, copy=False), requires_grad)
+    return _finish(quiet().run(steps.astype, dtype, copy=False), requires_grad)
 
 
 def tril_indices(row, col, offset=0, dtype=None, device=None):
@@ -217,7 +230,7 @@ def linspace(start, end, steps, dtype=None, device=None, requires_grad=False):
     """
     dtype = numpy.dtype(dtype or defaults.dtype)
     values = _spaced("linspace", start, end, steps, dtype, device)
-    return _finish(values.astype(dtype), requires_grad)
+    return _finish(quiet().run(values.astype, dtype), requires_grad)
 
 
 def logspace(start, end, steps, base=10.0, dtype=None, device=None, requires_grad=False):
@@ -228,7 +241,7 @@ def logspace(start, end, steps, base=10.0, dtype=None, device=None, requires_gra
     """
     dtype = numpy.dtype(dtype or defaults.dtype)
     values = _number("logspace", "base", base) ** _spaced("logspace", start, end, steps, dtype, device)
-    return _finish(values.astype(dtype), requires_grad)
+    return _finish(quiet().run(values.astype, dtype), requires_grad)
 
 
 def _spaced(name, start, end, steps, dtype, device):

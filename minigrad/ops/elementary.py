@@ -12,6 +12,7 @@ from minigrad.ops.broadcast import BROADCAST, function, unbroadcast
 from minigrad.ops.checks import floating_only
 from minigrad.ops.compare import either, isnan, plain
 from minigrad.ops.elementwise import Add, Div, Sub, log, log1p
+from minigrad.ops.half import in_single
 from minigrad.ops.rounding import floor_divide, module_of_pair, trunc
 from minigrad.ops.select import clamp, where
 
@@ -157,20 +158,23 @@ def div(input, other, rounding_mode=None):
 _whole_quotient = plain("div", lambda x, y: (x - module_of_pair(x, y).fmod(x, y)) // y, "x / y, cut off towards 0.")
 
 
+@in_single
 def lerp(x, end, weight):
     """x + weight * (end - x): from x at weight 0 to end at 1. The weight is a number or a tensor."""
     floating_only("lerp", x, end)
     step = end - x
     if not hasattr(weight, "shape"):  # from the nearer end, so that both are exact
-        return x + weight * step if weight < 0.5 else end - (1 - weight) * step
-    return where(weight < 0.5, x + weight * step, end - (1 - weight) * step)
+        return x + weight * step if -0.5 < weight < 0.5 else end - (1 - weight) * step
+    return where((weight < 0.5) & (weight > -0.5), x + weight * step, end - (1 - weight) * step)
 
 
+@in_single
 def addcmul(x, tensor1, tensor2, value=1):
     """x + value * tensor1 * tensor2"""
     return x + (tensor1 * tensor2 if value == 1 else value * tensor1 * tensor2)
 
 
+@in_single
 def addcdiv(x, tensor1, tensor2, value=1):
     """x + value * tensor1 / tensor2, of floating tensors"""
     floating_only("addcdiv", x, tensor1, tensor2)

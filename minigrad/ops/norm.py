@@ -125,6 +125,8 @@ class BatchNormalize(Normalize):
         return backend_of(first).loop(function, first) if alike and first.shape[1] > 1 else None
 
     def forward(self, x, w, b):
+        if not w.shape == b.shape == (x.shape[1],):
+            raise ValueError(f"the weight {w.shape} and the bias {b.shape} are not of {x.shape[1]} channels")
         xp, rows = array_module(x), lines(x)
         share = x.shape[1] / x.size
         centre, scale = (self.loop(function, rows, w, b) for function in (loops.centre, loops.scale))

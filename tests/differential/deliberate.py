@@ -57,10 +57,20 @@ def is_open(group):
     return any(re.fullmatch(kinds, kind) and re.search(calls, rest[0]) for kinds, calls in OPEN)
 
 
+def tensors(operands):
+    """The tensors among the operands, and in the tuples among them."""
+    flat = [x for operand in operands for x in (operand if isinstance(operand, (tuple, list)) else [operand])]
+    return [x for x in flat if isinstance(x, torch.Tensor)]
+
+
 def without_axes(text, operands):
     """Whether a tensor without axes, or a NumPy number, is among the operands."""
-    line = text.splitlines()[-1]
-    return "np." in line or any(isinstance(x, torch.Tensor) and not x.dim() for x in operands)
+    return "np." in text.splitlines()[-1] or any(not x.dim() for x in tensors(operands))
+
+
+def without_elements(text, operands):
+    """Whether a tensor without elements is among the operands, or a backward goes through one."""
+    return "backward" in text.splitlines()[-1] and "zeros((" in text or any(not x.numel() for x in tensors(operands))
 
 
 def with_graph(text, operands):
@@ -81,8 +91,9 @@ def with_roots(text, operands):
 
 
 def with_gradients(text, operands):
-    """Whether the line uses gradients that were computed with a graph."""
-    return re.search(r"\bg\d+\[", text.splitlines()[-1])
+    """Whether the line, or a backward of what it led to, uses gradients that were computed with a graph."""
+    last = text.splitlines()[-1]
+    return re.search(r"\b[gh]\d+\[", text if "backward" in last else last)
 
 
 def without_grad(text, operands):
@@ -101,8 +112,13 @@ ROWS = (
     Row("the slope of `sqrt`, `norm`, `std` at 0", "inf or NaN", "0, so that a gradient penalty stays finite",
         ("values",), r"PyTorch (-?inf|nan)", "grad|backward|derivative|gradients", with_roots),
     Row("gradients that depend on no input, under `create_graph=True`", "may carry a graph all the same",
-        "carry none", ("requires_grad", "an error here"), "False, PyTorch True|carries no graph|no part in", "",
-        with_gradients),
+        "carry none", ("requires_grad", "an error here", "no error here"),
+        "False, PyTorch True|carries no graph|no part in|a second time", "", with_gradients),
+    Row("results that do not depend on their input: order or power 0, `beta=0`", "carry a graph, of zeros",
+        "carry none", ("requires_grad",), "False, PyTorch True", "norm|matrix_power|add(bmm|mm|mv|r)|dist",
+        lambda text, _: re.search(r"\b0\b", text.splitlines()[-1])),
+    Row("`unique` and `bincount`", "want a gradient, and raise in `backward`", "want none", ("requires_grad",),
+        "False, PyTorch True", "unique|bincount"),
     Row("views made under `no_grad` of what wants a gradient", "say that they want one (2.13)",
         "do not, as PyTorch's documentation has it", ("requires_grad",), "False, PyTorch True", "", without_grad),
     Row("`x.requires_grad_()` after a view of x was made", "makes the view want a gradient, too (2.13)",
@@ -120,8 +136,33 @@ ROWS = (
         "the input has shape .* and the target", "loss|Loss|entropy"),
     Row("the derivative of `//`", "is not there", "is 0, as that of `floor`", ("no error here",),
         "derivative for aten::floor_divide is not implemented"),
-    Row("what PyTorch has no kernel for", "raises, at some dtypes", "computes", ("no error here",),
-        "not implemented for"),
+    Row("what PyTorch has no kernel for, and dtypes that it does not take", "raises", "computes", ("no error here",),
+        "not implemented for|did not match|dtypes match|expected dtype|(do|does) not support bool|not supported for"
+        "|[Bb]ool(ean)? inputs|Boolean alpha|alpha must not be|with a bool tensor|with two bool tensors"
+        "|either float or double|Autograd not support dtype|can't be cast|Input dtypes must be|Unsupported input type"
+        "|can't assign a numpy|out of bounds for bool|only supports boolean"),
+    Row("indices of int32", "are refused here and there", "are indices", ("no error here",),
+        r"[Ee]xpected (a long tensor|dtype int64)|of type LongTensor"),
+    Row("which arguments there may be", "is a list of overloads", "is what makes sense, and the names are free",
+        ("no error here",), r"^TypeError: .*(invalid combination of arguments|missing \d+ required positional"
+        r"|takes (from )?\d|unexpected keyword argument|must be tuple of ints, not NoneType)"),
+    Row("`tensor([x, x])` of tensors with more than one element", "raises", "stacks them", ("no error here",),
+        "only one element tensors can be converted"),
+    Row("`x.dot(y)`", "takes vectors, and `tensor=`", "is `matmul`", ("no error here", "an error here"),
+        "1D tensors expected|unexpected keyword argument 'tensor'", r"\.dot$"),
+    Row("a reduction's name in the place of `size_average`", "counts as True", "raises", ("an error here",),
+        "(size_average|reduce) is"),
+    Row("`F.linear` with a weight of one axis", "multiplies by a vector", "raises; use `x @ w`", ("an error here",),
+        "Linear: the weight must have two axes"),
+    Row("integers to negative powers", "are cut off", "raises", ("an error here",), "negative integer powers"),
+    Row("numbers that an integer dtype cannot hold", "wrap around", "raises", ("an error here",), "out of bounds for"),
+    Row("what has no elements", "is refused by some functions, and keeps a wrong shape or dtype in others",
+        "is computed; but norms and pools of nothing raise", ("no error here", "an error here", "shape", "dtype"),
+        r"[Nn]on-empty|non-zero|zero batch|optional 0 dim|tensor of size \[0\]|invalid gradient at index"
+        r"|shape mismatch: value|too few values|more than one value a channel|has no pixels"
+        r"|of length 0|PyTorch \(.*\b0\b.*\)|float(16|32|64), PyTorch int64", "", without_elements),
+    Row("`group_norm` of one value a group", "raises for a batch of one", "gives the bias", ("no error here",),
+        "more than 1 value per channel"),
     Row("more is differentiable", "losses and statistics have no derivative in their weights", "has one",
         ("no error here",), "is not differentiable with respect to argument"),
     Row("expanded tensors", "can be written where no element is written twice", "cannot be written",
@@ -130,6 +171,21 @@ ROWS = (
         "goes to the one that stayed", ("values",), "", "grad|backward|derivative", lambda text, _: "scatter(" in text),
     Row("NaN and infinities that meet padding, or weights of 0", "may be skipped", "give NaN, as 0 times inf does",
         ("values",), "nan", "conv|Conv|interpolate|Upsampl|adaptive"),
+    Row("a result with leading axes of 1, written in place", "is refused", "fits", ("no error here",),
+        "output with shape .* doesn't match the broadcast shape"),
+    Row("one place read and written by one call", "is refused", "computes, then writes", ("no error here",),
+        "refer to a single memory location"),
+    Row("views of one call, and detached ones", "may not be used after a write, nor detached in place", "may",
+        ("no error here",), "returns multiple views|Can't detach views"),
+    Row("an option of an optimiser, switched on before the first step", "may find no state", "begins with zeros",
+        ("no error here",), "^KeyError"),
+    Row("contracted axes of 1 in `tensordot`", "stretch", "raises", ("an error here",), "tensordot: axes .* differ"),
+    Row("`x.mT` of a tensor without axes", "is x", "raises", ("an error here",), "transpose: dim", "mT"),
+    Row("PyTorch's own mistakes: `median` of what is expanded, means of inf in `var_mean`, positions in "
+        "`unique_consecutive`, views in `kron`", "reads other memory, has NaN, returns other things, raises",
+        "is right", ("values", "type", "shape", "structure", "no error here"), "",
+        "median|_mean|unique_consecutive|kron",
+        lambda text, _: re.search(r"expand|inf|unique_consecutive|kron|1e38", text)),
     Row("the order of equal elements in `topk`, `kthvalue`", "is that of its algorithm", "the first ones first",
         ("values",), r"\[1\] ", "topk|kthvalue"),
     Row("`x.addmm_(x, y)` and its like, with x among the operands", "reads what it has written already",

@@ -179,7 +179,8 @@ def hsplit(x, indices_or_sections):
 
 
 def vsplit(x, indices_or_sections):
-    """`tensor_split` along axis 0."""
+    """`tensor_split` along axis 0, of two axes or more."""
+    axes_of((1,), len(x.shape), "vsplit")
     return tensor_split(x, indices_or_sections, 0)
 
 

@@ -176,8 +176,9 @@ def addcmul(x, tensor1, tensor2, value=1):
 
 @in_single
 def addcdiv(x, tensor1, tensor2, value=1):
-    """x + value * tensor1 / tensor2, of floating tensors"""
-    floating_only("addcdiv", x, tensor1, tensor2)
+    """x + value * tensor1 / tensor2, one of which is floating"""
+    if "f" not in (tensor1.dtype.kind, tensor2.dtype.kind):
+        floating_only("addcdiv", tensor1)
     return x + (tensor1 / tensor2 if value == 1 else value * tensor1 / tensor2)
 
 

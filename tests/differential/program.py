@@ -193,7 +193,7 @@ def leaves_of(value):
 def perturbed(lines, seed, everywhere):
     """The names after lines have run in PyTorch with numbers that are a few roundings off, round ones if `everywhere`.
 
-    Leaves are, and results; where memory is written, other names of which must see it, only the gradients of results.
+    Leaves are, and results; where memory is written, and other names must see it, only the gradients of results.
     """
     rng, written = np.random.default_rng(seed), any(line.changes == "writes" for line in lines)
     names = namespace(torch, lambda array: np.array(noise(array, rng, everywhere) * array)
@@ -202,11 +202,18 @@ def perturbed(lines, seed, everywhere):
         value = run(line, names)
         if isinstance(value, torch.Tensor) and value.is_floating_point() and line.what != "leaf":
             factor = torch.from_numpy(noise(compare.array(value), rng, everywhere))
-            if not written:
+            if not written or is_alone(value, line.target, names):
                 names[line.target] = value * factor
             elif compare.wants(value):
                 value.register_hook(lambda g, factor=factor: g * factor)
     return names
+
+
+def is_alone(value, target, names):
+    """Whether a tensor's memory is under no other name."""
+    place = value.untyped_storage().data_ptr()
+    return all(x is value or x.untyped_storage().data_ptr() != place for name, x in names.items()
+               if isinstance(x, torch.Tensor) and not x._is_zerotensor() and name != target)
 
 
 def noise(array, rng, everywhere):

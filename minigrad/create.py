@@ -285,11 +285,11 @@ def randint(low=0, high=None, size=None, *, generator=None, dtype=None, device=N
     return _finish(module.asarray(drawn, dtype or int64), requires_grad)
 
 
-def randint_like(x, low=0, high=None, *, generator=None, dtype=None, device=None, requires_grad=False):
-    """Integers drawn uniformly from low..high - 1 in the shape, dtype and place of x: randint_like(x, 10)."""
+def randint_like(input, low=0, high=None, *, generator=None, dtype=None, device=None, requires_grad=False):
+    """Integers drawn uniformly from low..high - 1 in the shape, dtype and place of the input: randint_like(x, 10)."""
     low, high = (0, low) if high is None else (low, high)
-    return randint(low, high, x.shape, generator=generator, dtype=dtype or x.dtype, device=device or x.device,
-                   requires_grad=requires_grad)
+    return randint(low, high, input.shape, generator=generator, dtype=dtype or input.dtype,
+                   device=device or input.device, requires_grad=requires_grad)
 
 
 def randperm(n, *, generator=None, dtype=None, device=None, requires_grad=False):
@@ -333,28 +333,28 @@ def multinomial(x, num_samples, replacement=False, *, generator=None):
     return Op.wrap(index.reshape((*weights.shape[:-1], count)))
 
 
-def zeros_like(x, dtype=None, device=None, requires_grad=False):
-    """Zeros in the shape, dtype and place of x."""
-    return full(x.shape, 0, dtype or x.dtype, device or x.device, requires_grad)
+def zeros_like(input, dtype=None, device=None, requires_grad=False):
+    """Zeros in the shape, dtype and place of input."""
+    return full(input.shape, 0, dtype or input.dtype, device or input.device, requires_grad)
 
 
-def ones_like(x, dtype=None, device=None, requires_grad=False):
-    """Ones in the shape, dtype and place of x."""
-    return full(x.shape, 1, dtype or x.dtype, device or x.device, requires_grad)
+def ones_like(input, dtype=None, device=None, requires_grad=False):
+    """Ones in the shape, dtype and place of input."""
+    return full(input.shape, 1, dtype or input.dtype, device or input.device, requires_grad)
 
 
-def full_like(x, fill_value, dtype=None, device=None, requires_grad=False):
-    """One value in the shape, dtype and place of x."""
-    return full(x.shape, fill_value, dtype or x.dtype, device or x.device, requires_grad)
+def full_like(input, fill_value, dtype=None, device=None, requires_grad=False):
+    """One value in the shape, dtype and place of input."""
+    return full(input.shape, fill_value, dtype or input.dtype, device or input.device, requires_grad)
 
 
-def rand_like(x, *, generator=None, dtype=None, device=None, requires_grad=False):
-    """Uniform draws from [0, 1) in the shape, dtype and place of x."""
-    return rand(x.shape, generator=generator, dtype=dtype or x.dtype, device=device or x.device,
+def rand_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
+    """Uniform draws from [0, 1) in the shape, dtype and place of input."""
+    return rand(input.shape, generator=generator, dtype=dtype or input.dtype, device=device or input.device,
                 requires_grad=requires_grad)
 
 
-def randn_like(x, *, generator=None, dtype=None, device=None, requires_grad=False):
-    """Draws of N(0, 1) in the shape, dtype and place of x."""
-    return randn(x.shape, generator=generator, dtype=dtype or x.dtype, device=device or x.device,
+def randn_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
+    """Draws of N(0, 1) in the shape, dtype and place of input."""
+    return randn(input.shape, generator=generator, dtype=dtype or input.dtype, device=device or input.device,
                  requires_grad=requires_grad)

@@ -116,6 +116,8 @@ def put(array, index, value):
     first, then = resolved(array, index)
     if then is not None:
         array, first = array[first], then
+    if isinstance(value, float) and array.dtype.kind in "iu":
+        value = int(value)  # cut off, and refused by NumPy where the dtype does not hold it
     while getattr(value, "ndim", 0) and value.shape[0] == 1:  # one element may be written as [[1]]
         value = value[0]
     quiet().run(array.__setitem__, first, value)

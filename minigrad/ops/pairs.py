@@ -4,6 +4,8 @@
 `minigrad.ops.loss`.
 """
 
+import numpy
+
 from minigrad.ops.activation import array_of, softplus
 from minigrad.ops.elementary import xlogy
 from minigrad.ops.elementwise import exp, sqrt
@@ -12,6 +14,7 @@ from minigrad.ops.loss import SmoothL1, reduced, reduction_of
 from minigrad.ops.reduce import norm
 from minigrad.ops.reduce import sum as sum_of
 from minigrad.ops.select import clamp, minimum, where
+from minigrad.ops.shape import broadcast_to
 
 
 @in_single
@@ -22,6 +25,9 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     >>> cosine_similarity(tensor([[1., 0.], [3., 4.]]), tensor([[0., 2.], [6., 8.]]))
     tensor([0., 1.])
     """
+    if len(x1.shape) != len(x2.shape):  # dim counts in what both broadcast to
+        shape = numpy.broadcast_shapes(x1.shape, x2.shape)
+        x1, x2 = broadcast_to(x1, shape), broadcast_to(x2, shape)
     x1, x2 = (x / clamp(norm(x, 2, dim, True), min=eps) for x in (x1, x2))
     return sum_of(x1 * x2, dim)
 

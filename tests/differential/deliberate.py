@@ -90,6 +90,11 @@ def with_roots(text, operands):
     return re.search(r"sqrt|norm|std|\*\*|pow", text)
 
 
+def with_whole(text, operands):
+    """Whether there are whole numbers among the operands."""
+    return any(not x.is_floating_point() for x in tensors(operands))
+
+
 def with_gradients(text, operands):
     """Whether the line, or a backward of what it led to, uses gradients that were computed with a graph."""
     last = text.splitlines()[-1]
@@ -128,12 +133,17 @@ ROWS = (
     Row("a second `backward()`", "passes where no op had saved anything", "always needs `retain_graph=True`",
         ("an error here",), "already used and freed"),
     Row("`view` that cannot share memory", "raises", "copies, as `reshape` does",
-        ("no error here",), "view size is not compatible|not compatible with.*view", r"view"),
+        ("no error here",), "view size is not compatible|not compatible with.*view", r"view|fill_"),
     Row("a tensor without axes beside one with axes", "does not widen the other's dtype", "widens, as in NumPy 2",
         ("dtype",), "float|int", "", without_axes),
     Row("dtypes that mix in products and layers", "raises", "follows NumPy's promotion", ("no error here",),
         "same dtype|expected scalar type|Input type .* and (weight|bias) type|mixed dtype|found dtype"
         "|should be the same"),
+    Row("dtypes that mix in losses", "give one or the other", "give the wider", ("dtype",),
+        r"float\d\d, PyTorch float\d\d", "[lL]oss|entropy"),
+    Row("losses on pairs of float16, and of large values", "are rounded at each step, and overflow",
+        "are computed in float32, and do not", ("values",), "PyTorch (nan|-?inf|0.0)",
+        "(embedding|soft_margin|SoftMargin)"),
     Row("losses of unequal shapes", "warns and broadcasts", "raises", ("an error here",),
         "the input has shape .* and the target", "loss|Loss|entropy"),
     Row("the derivative of `//`", "is not there", "is 0, as that of `floor`", ("no error here",),
@@ -143,12 +153,13 @@ ROWS = (
         "|[Bb]ool(ean)? inputs|Boolean alpha|alpha must not be|with a bool tensor|with two bool tensors"
         "|either float or double|Autograd not support dtype|can't be cast|Input dtypes must be|Unsupported input type"
         "|can't assign a numpy|out of bounds for bool|only supports boolean|[Ff]ound dtype"
-        "|expected input to have floating"),
+        "|expected input to have floating|promoting not supported|on an unsigned type"),
     Row("indices of int32", "are refused here and there", "are indices", ("no error here",),
-        r"[Ee]xpected (a long tensor|dtype int64)|of type LongTensor"),
+        r"[Ee]xpected (a long tensor|dtype int64)|of type LongTensor|should be Long"),
     Row("which arguments there may be", "is a list of overloads", "is what makes sense, and the names are free",
         ("no error here",), r"^TypeError: .*(invalid combination of arguments|missing \d+ required positional"
-        r"|takes (from )?\d|unexpected keyword argument|must be tuple of ints, not NoneType)"),
+        r"|takes (from )?\d|unexpected keyword argument|must be tuple of ints, not|'numpy.*cannot be interpreted)"
+        "|dim must be"),
     Row("`tensor([x, x])` of tensors with axes", "raises, or takes the one element of each", "stacks them",
         ("no error here", "shape"), "only one element tensors can be|only integer tensors of a single|PyTorch",
         r"torch\.(as_)?tensor$|torch.asarray"),
@@ -156,34 +167,41 @@ ROWS = (
         "1D tensors expected|unexpected keyword argument 'tensor'", r"\.dot$"),
     Row("a reduction's name in the place of `size_average`", "counts as True", "raises", ("an error here",),
         "(size_average|reduce) is"),
-    Row("whole numbers where fractions come out", "are rounded", "raise", ("an error here",),
-        "cannot hold the fractions"),
+    Row("whole numbers where fractions or larger ones come out", "are rounded, or cut off", "raise, or become floats",
+        ("an error here", "dtype"), r"cannot hold the fractions|which a tensor of (u?int|bool)\w* cannot hold"
+        "|float32, PyTorch int", "", with_whole),
     Row("operands of different numbers of axes", "are refused here, and broadcast there",
         "broadcast; but losses want equal shapes, and layers for images images", ("no error here", "an error here"),
         "same number of dimensions|for first two dimensions|Bad in-place call|the shapes are|give it 4 or 5 axes"
+        r"|give \(N, C|the number of sizes provided"
         r"|mode 'nearest' for shape \(\d+, \d+, \d+, \d+, \d+\)"),
     Row("a convolution whose result has no pixels", "has no elements", "raises", ("an error here",), "gives the size"),
     Row("`F.linear` with a weight of one axis", "multiplies by a vector", "raises; use `x @ w`", ("an error here",),
         "Linear: the weight must have two axes"),
     Row("integers to negative powers", "are cut off", "raises", ("an error here",), "negative integer powers"),
-    Row("numbers that an integer dtype cannot hold", "wrap around", "raises", ("an error here",), "out of bounds for"),
+    Row("numbers that an integer dtype cannot hold", "wrap around, or raise where a fraction would be cut off", "raise",
+        ("an error here", "no error here"), "out of bounds for|arange: steps of|without overflow"),
     Row("what has no elements", "is refused by some functions, and keeps a wrong shape or dtype in others",
         "is computed; but norms, pools and convolutions of nothing raise",
-        ("no error here", "an error here", "shape", "dtype", "type"),
+        ("no error here", "an error here", "shape", "dtype", "type", "requires_grad"),
         r"[Nn]on-empty|non-zero|zero batch|optional 0 dim|tensor of size \[0\]|invalid gradient at index"
         r"|shape mismatch: value|too few values|more than one value a channel|has no pixels"
         r"|of length 0|PyTorch \(.*\b0\b.*\)|^(\[\d\] )?\w+, PyTorch \w+$|dilation is|weight is empty|no classes"
-        "|NoneType, PyTorch Tensor", "", without_elements),
+        "|NoneType, PyTorch Tensor|smaller than the index|reaches from|False, PyTorch True", "", without_elements),
     Row("`group_norm` of one value a group", "raises for a batch of one", "gives the bias", ("no error here",),
         "more than 1 value per channel"),
     Row("more is differentiable", "losses and statistics have no derivative in their weights", "has one",
-        ("no error here",), "is not differentiable with respect to argument"),
+        ("no error here",), "is not differentiable with respect to argument|derivative for aten::hard"),
     Row("expanded tensors", "can be written where no element is written twice", "cannot be written",
         ("an error here",), "read-only"),
     Row("the gradient of `scatter` where an index is there twice", "goes to all that were written there",
         "goes to the one that stayed", ("values",), "", "grad|backward|derivative", lambda text, _: "scatter(" in text),
     Row("NaN and infinities that meet padding, or weights of 0", "may be skipped", "give NaN, as 0 times inf does",
-        ("values",), "nan", "conv|Conv|interpolate|Upsampl|adaptive"),
+        ("values",), "nan", "conv|Conv|interpolate|Upsampl|adaptive|norm|Norm"),
+    Row("the slope at NaN", "is one thing or another", "is one thing or another", ("values",), "",
+        "grad|backward|derivative|gradients", lambda text, _: "np.nan" in text),
+    Row("the sign of a zero", "+ or -", "- or +", ("values",),
+        r"-3\.14\d*, PyTorch 3\.14|\b3\.14\d*, PyTorch -3\.14|-?inf, PyTorch -?inf"),
     Row("a result with leading axes of 1, written in place", "is refused", "fits", ("no error here",),
         "output with shape .* doesn't match the broadcast shape"),
     Row("one place read and written by one call", "is refused", "computes, then writes", ("no error here",),
@@ -197,8 +215,12 @@ ROWS = (
     Row("arrays with negative strides", "are refused; in the campaign they are copies", "are tensors",
         ("type",), "NoneType, PyTorch Tensor", "backward|grad",
         lambda text, _: "::-1" in text and re.search(r"contiguous|ravel|flatten|reshape|view", text)),
-    Row("the slope of `kl_div` in a target of 0", "NaN", "that of the part that has one", ("values",), "PyTorch nan",
-        "backward|grad|derivative", lambda text, _: re.search("kl_div|KLDiv", text)),
+    Row("the slope of `kl_div` and `xlogy` at 0", "NaN", "that of the part that has one", ("values",), "PyTorch nan",
+        "backward|grad|derivative", lambda text, _: re.search("kl_div|KLDiv|xlogy", text)),
+    Row("dropout that drops nothing", "gives a view of a tensor without a batch", "gives the tensor", ("type",),
+        "Tensor, PyTorch NoneType", "backward|grad", lambda text, _: "dropout" in text.lower()),
+    Row("a rate that was given as an integer", "stays one until it changes", "may be a float", ("type",),
+        "float, PyTorch int", "the rates"),
     Row("PyTorch's own mistakes: `median` of what is expanded, means of inf in `var_mean`, positions in "
         "`unique_consecutive`, views in `kron`, a float32 constant in `hardsigmoid`",
         "reads other memory, has NaN, returns other things, raises, loses digits", "is right",

@@ -204,8 +204,8 @@ def rot90(x, k=1, dims=(0, 1)):
     return transpose(flip(x, b), a, b) if k % 4 == 1 else flip(transpose(x, a, b), b)
 
 
-def unfold(x, dimension, size, step):
-    """Windows of `size` along an axis, `step` apart: the axis counts them, and a new last one has what is in them.
+def unfold(x, dim, size, step):
+    """Windows of `size` along `dim`, `step` apart: the axis counts them, and a new last one has what is in them.
 
     >>> from minigrad import arange
     >>> unfold(arange(4), 0, 2, 1)
@@ -214,8 +214,8 @@ def unfold(x, dimension, size, step):
             [2, 3]])
     """
     if not x.shape:
-        return unfold(x.reshape(1), dimension, size, step)[0]
-    dim = axis_of(dimension, len(x.shape), "unfold")
+        return unfold(x.reshape(1), dim, size, step)[0]
+    dim = axis_of(dim, len(x.shape), "unfold")
     n, size, step = x.shape[dim], whole("unfold", "size", size), whole("unfold", "step", step)
     if not 0 <= size <= n or step < 1:
         raise ValueError(f"unfold: windows of {size}, {step} apart, of {n} elements; give a size of 0 to {n} and a "

@@ -1441,6 +1441,7 @@ def on_the_cpu(monkeypatch):
     minigrad.manual_seed(3)
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of initialisers' old names, as in PyTorch
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_the_script_runs_as_typed(name, files, capsys):
     if "import pandas" in SCRIPTS[name]:

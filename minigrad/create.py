@@ -299,16 +299,16 @@ def randperm(n, *, generator=None, dtype=None, device=None, requires_grad=False)
     return _finish(module.asarray(random.permutation(module, n, generator), dtype or int64), requires_grad)
 
 
-def multinomial(x, num_samples, replacement=False, *, generator=None):
-    """`num_samples` indices (int64), drawn with the probabilities that x, of one or two axes, weighs them by.
+def multinomial(input, num_samples, replacement=False, *, generator=None):
+    """`num_samples` indices (int64), drawn with the probabilities that the input, of one or two axes, weighs them by.
 
-    x need not sum to 1. Without replacement no index of a row comes twice.
+    It need not sum to 1. Without replacement no index of a row comes twice.
 
     >>> from minigrad import tensor
     >>> multinomial(tensor([0., 1., 0.]), 2, replacement=True)
     tensor([1, 1])
     """
-    weights, count = array_of(x), whole("multinomial", "num_samples", num_samples)
+    weights, count = array_of(input), whole("multinomial", "num_samples", num_samples)
     if weights.dtype.kind != "f" or weights.ndim not in (1, 2) or count < 1 or not weights.size:
         raise ValueError(f"multinomial: {count} samples of {weights.dtype}{weights.shape}; ask for 1 or more, of a "
                          "vector or a matrix of floating weights")

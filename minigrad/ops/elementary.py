@@ -7,7 +7,7 @@ import numpy
 from minigrad.backend import array_module, defaults
 from minigrad.convert import Clone, cast
 from minigrad.graph import OUT, Op
-from minigrad.ops.activation import ndtr, sigmoid
+from minigrad.ops.activation import array_of, ndtr, sigmoid
 from minigrad.ops.broadcast import BROADCAST, function, unbroadcast
 from minigrad.ops.checks import floating_only
 from minigrad.ops.compare import either, isnan, plain
@@ -171,7 +171,7 @@ def lerp(x, end, weight):
 @in_single
 def addcmul(x, tensor1, tensor2, value=1):
     """x + value * tensor1 * tensor2"""
-    return x + (tensor1 * tensor2 if value == 1 else value * tensor1 * tensor2)
+    return x + (tensor1 * tensor2 if value == 1 else tensor1 * tensor2 * value)
 
 
 @in_single
@@ -179,7 +179,7 @@ def addcdiv(x, tensor1, tensor2, value=1):
     """x + value * tensor1 / tensor2, one of which is floating"""
     if "f" not in (tensor1.dtype.kind, tensor2.dtype.kind):
         floating_only("addcdiv", tensor1)
-    return x + (tensor1 / tensor2 if value == 1 else value * tensor1 / tensor2)
+    return x + (tensor1 / tensor2 if value == 1 else tensor1 / tensor2 * value)
 
 
 def nan_to_num(x, nan=0.0, posinf=None, neginf=None):
@@ -202,10 +202,15 @@ def logit(x, eps=None):
 def xlogy(x, y):
     """x * ln y; 0 where x is 0, also for y = 0"""
     if not hasattr(y, "shape"):
+        if y != y:
+            return x * y
         return x * math.log(y) if y > 0 else where(x == 0, 0.0, x * (float("-inf") if y == 0 else float("nan")))
     y = as_floating(y, x.dtype if x.dtype.kind == "f" else defaults.dtype)
-    zero = x == 0
-    return where(isnan(y), y, where(zero, 0.0, x * log(where(zero, 1.0, y))))
+    if x.dtype.kind == "f" and x.dtype.itemsize > y.dtype.itemsize:  # before the logarithm loses digits
+        y = cast(y, x.dtype)
+    values = array_of(y)
+    beyond = (array_of(x) == 0) & ~((values > 0) & (values < float("inf")))  # where the product itself would be NaN
+    return where(values != values, y, where(beyond, 0.0, x * log(where(beyond, 1.0, y))))
 
 
 def as_floating(x, dtype):

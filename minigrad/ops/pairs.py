@@ -25,7 +25,7 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     >>> cosine_similarity(tensor([[1., 0.], [3., 4.]]), tensor([[0., 2.], [6., 8.]]))
     tensor([0., 1.])
     """
-    if len(x1.shape) != len(x2.shape):  # dim counts in what both broadcast to
+    if x1.shape != x2.shape:  # the lengths are those of what both broadcast to
         shape = numpy.broadcast_shapes(x1.shape, x2.shape)
         x1, x2 = broadcast_to(x1, shape), broadcast_to(x2, shape)
     x1, x2 = (x / clamp(norm(x, 2, dim, True), min=eps) for x in (x1, x2))

@@ -225,7 +225,7 @@ def avg_pool2d(x, kernel_size, stride=None, padding=0, ceil_mode=False, count_in
             start = numpy.arange(m) * s - p
             counts.append(numpy.minimum(start + k, n + p) - start if count_include_pad else
                           numpy.minimum(start + k, n) - numpy.maximum(start, 0))
-        scale = 1.0 / numpy.outer(*counts) if divisor_override is None else 1.0 / divisor_override
+        scale = 1.0 / numpy.maximum(numpy.outer(*counts), 1) if divisor_override is None else 1.0 / divisor_override
         return AvgPool2d(geometry, scale)(x)
 
     return _batched(pool, x)

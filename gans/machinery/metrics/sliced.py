@@ -1,4 +1,4 @@
-"""How good are samples? Figures that a demo reports, each with what it is measured against."""
+"""The sliced Wasserstein distance of sets of images: of their patches, from fine detail to coarse."""
 
 from dataclasses import dataclass
 
@@ -10,35 +10,6 @@ LEAST = 16  # pixels of the smaller side of the coarsest level that is measured
 PATCH = 7  # pixels of a patch's side
 IMAGES_AT_ONCE = 64  # images whose pyramids are in memory together; no figure depends on it
 DIRECTIONS_AT_ONCE = 32  # directions whose projections are in memory together; no figure depends on it
-
-
-def frechet_distance(a, b):
-    """The Fréchet distance between normal distributions fitted to two sets of features, (N, F) and (M, F).
-
-    |mean a - mean b|**2 + tr(A + B - 2 (A B)**(1/2)), with A and B the covariances (Dowson & Landau 1982; on a
-    network's features: Heusel et al. 2017, section 3). 0 for equal distributions; it has the features' unit, squared.
-
-    >>> x = np.random.default_rng(0).normal(size=(1000, 3))
-    >>> abs(frechet_distance(x, x)) < 1e-9, round(frechet_distance(x, x + [2.0, 0.0, 0.0]), 6)
-    (True, 4.0)
-    """
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
-        raise ValueError(f"frechet_distance: features of shape {a.shape} and {b.shape}; "
-                         "give two rows or more of one width")
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    gap = a.mean(0) - b.mean(0)
-    cov_a, cov_b = np.cov(a.T), np.cov(b.T)
-    cov_a, cov_b = np.atleast_2d(cov_a), np.atleast_2d(cov_b)
-    # tr (A B)**(1/2) through the symmetric R B R with R = A**(1/2): its eigenvalues are those of A B.
-    values, vectors = np.linalg.eigh(cov_a)
-    root = vectors * np.sqrt(values.clip(0)) @ vectors.T
-    cross = np.sqrt(np.linalg.eigvalsh(root @ cov_b @ root).clip(0)).sum()
-    return float(gap @ gap + np.trace(cov_a) + np.trace(cov_b) - 2 * cross)
-
-
-def shares(labels, classes):
-    """The share of each class among integer labels: (classes,) float64 that add up to 1."""
-    return np.bincount(labels, minlength=classes) / len(labels)
 
 
 @dataclass(frozen=True)

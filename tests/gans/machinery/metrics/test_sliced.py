@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from gans.machinery import metrics
-from gans.machinery.metrics import (
+from gans.machinery.metrics import sliced
+from gans.machinery.metrics.sliced import (
     enlarged,
     laplacian_pyramid,
     patches,
@@ -163,9 +163,9 @@ def test_the_channel_axis_may_be_left_out_and_the_longer_set_is_cut():
 def test_blocks_change_nothing(monkeypatch):
     a, b = pictures(10, 0), pictures(10, 1)
     whole = sliced_wasserstein(a, b, **QUICK)
-    monkeypatch.setattr(metrics, "IMAGES_AT_ONCE", 3)
+    monkeypatch.setattr(sliced, "IMAGES_AT_ONCE", 3)
     assert sliced_wasserstein(a, b, **QUICK) == whole
-    monkeypatch.setattr(metrics, "DIRECTIONS_AT_ONCE", 7)
+    monkeypatch.setattr(sliced, "DIRECTIONS_AT_ONCE", 7)
     assert sliced_wasserstein(a, b, **QUICK).levels == pytest.approx(whole.levels, rel=1e-5)
 
 
@@ -193,10 +193,10 @@ def test_noise_raises_the_distance_above_the_floor_and_more_noise_more():
 @pytest.mark.parametrize("samples, real, used", [(4, 20, 4), (9, 13, 6), (1, 2, 1)])
 def test_the_floor_is_of_disjoint_sets_of_as_many_images(monkeypatch, samples, real, used):
     calls = []
-    monkeypatch.setattr(metrics, "sliced_wasserstein", lambda a, b, **options: calls.append((a, b, options)))
+    monkeypatch.setattr(sliced, "sliced_wasserstein", lambda a, b, **options: calls.append((a, b, options)))
     numbered = np.arange(real, dtype=np.uint8)[:, None, None] * np.ones((16, 16), np.uint8)
     fakes = 100 + numbered[:1].repeat(samples, 0)
-    metrics.sliced_wasserstein_and_floor(fakes, numbered, seed=5, directions=3)
+    sliced.sliced_wasserstein_and_floor(fakes, numbered, seed=5, directions=3)
     (a, b, options), (c, d, same_options) = calls
     assert len(a) == len(b) == len(c) == used and (a == 100).all() and b is d and options == same_options
     assert options == {"seed": 5, "directions": 3, "patches_per_image": 128}

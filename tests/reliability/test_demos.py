@@ -61,8 +61,8 @@ DRIVER = textwrap.dedent("""
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
     commandline.main(lambda: module.demo(options))
 """)
-SMALL = {"dcgan": ["--data", "synthetic-faces", "--size", "16", "--width", "2", "--batch", "8"]}  # options
-SMALL["face"] = ["--data", "synthetic-faces", "--size", "16", "--batch", "8"]
+SMALL = {"face": ["--data", "synthetic-faces", "--size", "16", "--batch", "8"],  # options
+         "dcgan": ["--data", "synthetic-faces", "--size", "16", "--width", "2", "--batch", "8"]}
 
 
 def has_batches(name):

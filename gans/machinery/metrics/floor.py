@@ -1,8 +1,8 @@
 """The floor of a measure: what it says of real images beside other real ones, and so what perfect samples would reach.
 
-No distance between two finite sets is that of what they were drawn from. The Fréchet distance of two halves of MNIST's
-test digits is not 0, and of quarters it is twice as far from it; the precision of real digits is not 1. A figure
-without n and without its floor can therefore not be read.
+No distance between two finite sets is that of what they were drawn from: that of real digits to other real digits is
+not 0, and the farther from it the fewer there are; the precision of real digits is not 1. A figure without n and
+without its floor can therefore not be read (docs/measures.md has figures).
 """
 
 from dataclasses import dataclass

@@ -135,8 +135,8 @@ def memorised(samples, real, train):
     A generator that learnt the distribution is as far from the training set as other draws from that distribution
     are; one that repeats it is nearer (Meehan, Chaudhuri & Dasgupta 2020, "A non-parametric test to detect data-copying
     in generative models", arXiv 2004.05675). A ratio of 1 is expected of perfect samples, 0 of copies, and more than 1
-    of samples that are plainly no real ones: it says nothing of quality. Samples smoother than real images are nearer
-    to everything, so that a ratio below 1 calls for a look at `nearest` before it is called copying.
+    of samples that are plainly no real ones: it says nothing of quality. A black picture is nearer to every digit than
+    other digits are, so that a ratio below 1 is copying only if some samples are `closer`, too.
 
     `train` is read in blocks, by slices: an array (K, ...), or anything with a length and slices. MeasureError for NaN,
     for empty sets, and for real rows of which half are in the training set, so that there is no distance to divide by.

@@ -14,6 +14,7 @@ from gans.machinery.metrics import (
     precision_recall,
     two_samples,
 )
+from minigrad.data.digits import synthetic_digits
 
 SETS = st.tuples(st.integers(0, 10**6), st.integers(7, 30), st.integers(7, 30), st.integers(1, 4), st.booleans(),
                  st.sampled_from([0.0, 1e6]))
@@ -138,6 +139,14 @@ def test_copies_are_told_from_new_samples():
     near = np.clip(train[:100].astype(int) + rng.integers(-9, 10, (100, 8, 8)), 0, 255).astype(np.uint8)
     found = memorised(near, kept_back, train)
     assert found.ratio < 0.1 and found.nearest.tolist() == list(range(100))
+
+
+def test_a_black_picture_is_near_to_every_digit_and_no_copy():
+    train, kept_back = synthetic_digits(2000, 0)[0], synthetic_digits(300, 1)[0]
+    black = memorised(np.zeros((10, 28, 28), np.uint8), kept_back, train)
+    assert black.ratio < 0.95 and black.closer == 0
+    noise = memorised(np.random.default_rng(0).integers(0, 256, (10, 28, 28), np.uint8), kept_back, train)
+    assert noise.ratio > 1.5 and noise.closer == 0
 
 
 def test_the_training_set_may_be_read_by_slices():

@@ -119,9 +119,9 @@ def measured(samples, pictures, *, judge=None, classes=0, seed=0):
 
 
 def coarse(images):
-    """Images (N, H, W, C) at the coarsest level of their pyramid, a row each."""
+    """Images (N, H, W, C) at the coarsest level of their pyramid, in 0..1, a row each."""
     small = np.concatenate([laplacian_pyramid(images[k:k + BLOCK])[-1] for k in range(0, len(images), BLOCK)])
-    return small.reshape(len(images), -1)
+    return small.reshape(len(images), -1) / 255
 
 
 def lines(table):

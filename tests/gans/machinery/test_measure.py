@@ -120,9 +120,13 @@ def test_each_fault_shows_where_it_should(digits):
 
 def test_pictures_without_a_judge_are_measured_at_their_coarsest():
     pictures = Pictures("mine", "drawn", synthetic_faces(200, 0, 40)[0], synthetic_faces(60, 1, 40)[0])
-    assert measure.coarse(pictures.held_out).shape == (60, 20 * 20 * 3)
+    small = measure.coarse(pictures.held_out)
+    assert small.shape == (60, 20 * 20 * 3) and small.max() <= 1
+    np.testing.assert_allclose(small.mean(), pictures.held_out.mean() / 255, rtol=0.02)
     blurred = pictures.held_out[:30] // 4
     found = {row.name: row for row in measure.measured(blurred, pictures)}
+    kid = found["kernel distance (KID)"]
+    assert 20 * abs(kid.floor) < kid.value < 8, "the kernel of pixels in 0..1 is between 1 and 8"
     assert found["1-NN test, accuracy"].value > 0.9 and found["precision"].value == 0
     assert found["sliced Wasserstein distance"].n == 30
 

@@ -13,7 +13,7 @@
     replay.py        a step computed again, to the bit
     pictures.py      grids, PNG, GIF; plots.py: losses and drawings
     imagesets.py     what is learnt from
-    metrics.py       how good samples are; judge.py: a classifier's word on it
+    metrics/         how good samples are; measure.py: all of it for a run; judge.py: a classifier's word on it
     memory.py        what a training takes
     faults.py        faults of all this, to be noticed by the checks beside them
 """

@@ -14,6 +14,8 @@
     replay.py        a step computed again, to the bit
     pictures.py      grids, PNG, GIF; plots.py: losses and drawings; portraits.py: games of two
                      numbers
+    bells.py         the bell curve: densities, distances, pictures; ideals.py: pictures of the ideal D
+    seeds.py         a check over several seeds
     imagesets.py     what is learnt from
     metrics.py       how good samples are; judge.py: a classifier's word on it
     memory.py        what a training takes

@@ -89,6 +89,7 @@ def hidden(folder):
 
 
 OPTIONS = {"mnist": [["--recipe", "steady"], ["--recipe", "book"], ["--from-the-start"]],
+           "gaussian": [["--variant", "batch"], ["--variant", "moments"], ["--variant", "row"]],
            "face": [["--data", "synthetic-faces", "--size", "16"]],
            "dcgan": [["--data", "synthetic", "--width", "4"],
                      ["--data", "synthetic-faces", "--size", "16", "--width", "4"]]}
@@ -104,7 +105,7 @@ def test_a_demo_trains_to_the_same_bits_every_time(tmp_path, monkeypatch, name, 
     monkeypatch.setattr("gans.machinery.judge.cached_judge", lambda *_, **__: None)
     monkeypatch.setattr("gans.machinery.run.Run.finish", lambda *_: sys.exit(0))  # what comes after the training
     monkeypatch.setattr(os, "fsync", lambda _: None)  # most of the time of a run this short
-    small = [] if name in ("pattern1010", "xy") else ["--batch", "4"]
+    small = [] if name in ("pattern1010", "xy", "gaussian") else ["--batch", "4"]
     for k in range(3):
         with pytest.raises(SystemExit):
             module.demo([*options, *small, "--steps", "8", "--out", str(tmp_path / str(k))])

@@ -141,9 +141,12 @@ def _generator(run, state):
     demo = state["config"].get("demo")
     if demo not in CHAPTERS:
         raise CheckpointError(f"{run}: is a run of gans.{demo}, which is not here; the demos are {', '.join(CHAPTERS)}")
-    options = argparse.Namespace(**state["config"])
+    options, chapter = argparse.Namespace(**state["config"]), importlib.import_module(f"gans.{demo}")
+    if not hasattr(chapter, "generator"):
+        raise CheckpointError(f"{run}: gans.{demo} trains no generator, so there are no samples of it; what it did is "
+                              f"in {run}/training.gif")
     try:
-        G = importlib.import_module(f"gans.{demo}").generator(options)
+        G = chapter.generator(options)
     except AttributeError as error:
         if error.obj is not options:
             raise

@@ -157,8 +157,15 @@ def _generator(run, state):
     return G.requires_grad_(False).eval()
 
 
+def write_onnx(G, path):
+    """Write a generator to an ONNX file: "z", and "labels" where it takes some, to "images", or "samples"."""
+    names = ["z", "labels"] if G.classes else ["z"]
+    return mg.onnx.export(G, inputs(G, noise(G, 2)), path, input_names=names,
+                          output_names=["images" if G.image_shape else "samples"])
+
+
 def main(argv=None):
-    """`python -m gans.sample RUN`: write samples of a run to a file; returns the exit status."""
+    """`python -m gans.sample RUN`: write samples of a run to a file, or G itself; returns the exit status."""
     p = Parser(prog="python -m gans.sample", usage="%(prog)s RUN [options]",
                description="Samples of a finished or interrupted run, from its averaged generator.")
     p.add_argument("run", metavar="RUN", help="the folder of a run, say runs/mnist")
@@ -166,6 +173,8 @@ def main(argv=None):
     p.add_argument("--seed", type=at_least(0), metavar="N", help="of the noise (the run's own)")
     p.add_argument("--out", metavar="FILE", help="a .png with all of them side by side, .npy with an array, or "
                                                  ".safetensors with samples and noise (RUN/sample.png)")
+    p.add_argument("--onnx", metavar="FILE", help="write the generator itself instead, for programs that run ONNX; "
+                                                  "with --out samples, too")
     args = p.parse_args(argv)
     path = Path(args.out if args.out is not None else Path(args.run) / "sample.png")
     if path.suffix not in (".png", ".npy", ".safetensors"):
@@ -175,6 +184,10 @@ def main(argv=None):
     seed, G = config["seed"] if args.seed is None else args.seed, load(run)
     if not path.parent.is_dir():
         raise MinigradError(f"{path.parent}: there is no such folder; make it, or name another file")
+    if args.onnx is not None:
+        say(f"wrote {write_onnx(G, args.onnx)}: the generator of {run}")
+        if args.out is None:
+            return 0
     z = noise(G, args.n, seed)
     values = outputs(G, z)
     samples = as_images(values, G) if G.image_shape else values

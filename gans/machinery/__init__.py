@@ -15,4 +15,5 @@
     imagesets.py     what is learnt from
     metrics.py       how good samples are; judge.py: a classifier's word on it
     memory.py        what a training takes
+    faults.py        faults of all this, to be noticed by the checks beside them
 """

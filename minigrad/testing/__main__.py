@@ -125,7 +125,7 @@ def all_faults():
     from minigrad.testing import faults
 
     if importlib.util.find_spec("gans"):
-        importlib.import_module("gans.faults")
+        importlib.import_module("gans.machinery.faults")
     return faults
 
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-import gans.faults  # noqa: F401 (the command loads the demos' faults, too)
+import gans.machinery.faults  # noqa: F401 (the command loads the demos' faults, too)
 from minigrad.ops import elementwise
 from minigrad.testing import __main__ as command
 from minigrad.testing import faults

@@ -7,7 +7,7 @@ import numpy
 
 from minigrad import autograd, create, graph, hooks
 from minigrad.graph import Op
-from minigrad.testing.faults.fault import check, expect, wrong
+from minigrad.testing.faults.fault import check, expect, rewritten, wrong
 
 
 def _once(self, hook):
@@ -56,9 +56,11 @@ wrong("hook-stays", "remove leaves the hook", hooks.HookHandle, lambda self: Non
 wrong("retained-early", "retain_grad keeps the gradient that hooks have yet to change", graph, _early, "_run_hooks",
       "hooks")
 wrong("retained-last", "retain_grad keeps the last gradient alone", hooks.Hooks, _replacing, "retain_grad", "hooks")
-wrong("graph-kept", "a graph that was used keeps what it held", graph, lambda node: None, "_free", "memory")
+wrong("graph-kept", "a graph that was used keeps what it held", graph,
+      rewritten(graph._sweep, ("node.__dict__.clear()", "pass"),
+                ("node.parents, node.needs, node.kept = None, None, ()", "pass")), "_sweep", "memory")
 wrong("graph-half-kept", "a graph that was used keeps its masks and indices", graph,
-      lambda node: (setattr(node, "parents", None), setattr(node, "kept", ())), "_free", "memory")
+      rewritten(graph._sweep, ("node.__dict__.clear()", "pass")), "_sweep", "memory")
 
 
 @check("hooks")
@@ -84,7 +86,7 @@ def check_hooks():
 
 @check("memory")
 def check_memory():
-    """After backward nothing holds what ops kept or stashed, though the loss is still there, without a collector."""
+    """After backward nothing holds what ops kept or stashed, though its result is still there, without a collector."""
     class Stash(Op):
         keep = (0,)
 
@@ -100,9 +102,9 @@ def check_memory():
     gc.disable()
     try:
         x = create.tensor(numpy.array([1.0, -2.0]), requires_grad=True)
-        loss = Stash()(x * 2.0).sum()
-        loss.backward()
-        expect([ref() is not None for ref in held], [False, False], f"what {loss.grad_fn!r} still holds after backward")
+        y = Stash()(x * 2.0)
+        y.sum().backward()
+        expect([ref() is not None for ref in held], [False, False], f"what {y.grad_fn!r} still holds after backward")
     finally:
         if was_on:
             gc.enable()

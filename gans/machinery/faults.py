@@ -9,8 +9,11 @@ from types import SimpleNamespace
 import numpy as np
 
 import minigrad as mg
-from gans import cgan, dcgan, judge, metrics, mnist
-from gans.run import Run
+from gans import cgan, dcgan, mnist
+from gans.machinery import judge, losses, metrics
+from gans.machinery.imagesets import Pictures
+from gans.machinery.run import Run
+from gans.machinery.samples import described
 from minigrad import nn
 from minigrad.data.digits import synthetic_digits
 from minigrad.random import stream
@@ -30,8 +33,8 @@ wrong("judge-takes-the-seed", "training a judge changes the run's own numbers", 
 wrong("judge-bright", "the judge sees images of 0..255", judge, rewritten(judge.as_input, (" / 255", "")), "as_input",
       "the judge")
 wrong("verdict-denominator", "a distance is given as a share of the wrong one", judge,
-      rewritten(judge.verdict, ("frechet_distance(noise_features, real_features))",
-                                "frechet_distance(noise_features, features))")), "verdict", "a verdict")
+      rewritten(judge.verdict, ("frechet_distance(noise_features, real_features)",
+                                "frechet_distance(noise_features, features)")), "verdict", "a verdict")
 wrong("verdict-upside-down", "a distance is divided the wrong way round", judge,
       rewritten(judge.verdict, ("frechet_distance(features, real_features) / frechet_distance(noise_features",
                                 "frechet_distance(noise_features, real_features) / frechet_distance(features")),
@@ -74,9 +77,11 @@ wrong("penalty-without-every", "a penalty at every fourth step is not four times
 wrong("penalty-always", "the penalty is paid at every step", dcgan,
       rewritten(dcgan.train, ("args.penalty and step % every == 0", "args.penalty")), "train", "a penalty")
 wrong("penalty-unscaled", "the penalty's difference is not divided by how far it reaches", dcgan,
-      rewritten(dcgan.train, (" / reach) ** 2", ") ** 2")), "train", "a penalty")
+      rewritten(losses.steepness, (" / reach) ** 2", ") ** 2")), "steepness", "a penalty")
 wrong("penalty-at-zero", "the penalty is taken around 0 instead of around real images", dcgan,
-      rewritten(dcgan.train, ("nearby = real + reach", "nearby = 0 * real + reach")), "train", "a penalty")
+      rewritten(losses.steepness, ("real + reach", "0 * real + reach")), "steepness", "a penalty")
+wrong("penalty-undivided", "the penalty is twice as strong", dcgan,
+      rewritten(dcgan.train, ("args.penalty / 2", "args.penalty")), "train", "a penalty")
 for _demo, _train in ((mnist, mnist.train_steady), (cgan, cgan.train)):
     _name = _demo.__name__.rpartition(".")[2]
     wrong(f"{_name}-penalty-without-every", f"{_name}: a penalty at every fourth step is not four times as strong",
@@ -84,7 +89,7 @@ for _demo, _train in ((mnist, mnist.train_steady), (cgan, cgan.train)):
     wrong(f"{_name}-penalty-always", f"{_name}: the penalty is paid at every step", _demo,
           rewritten(_train, ("step % every == 0", "True")), _train.__name__, "lazy penalties")
 wrong("answers-swapped", "D is told that generated images are real", dcgan,
-      rewritten(dcgan.train, ("loss(D(fake.detach()), zeros)", "loss(D(fake.detach()), ones)")), "train", "a penalty")
+      rewritten(dcgan.train, ("NS.d(on_real, on_fake)", "NS.d(on_fake, on_real)")), "train", "a penalty")
 
 
 @functools.cache
@@ -178,8 +183,10 @@ def check_a_runs_epochs():
 def _run(step, **options):
     """A run of one step, which writes nothing; its parts are in `parts`."""
     run = SimpleNamespace(args=SimpleNamespace(**options), seed=0, device="cpu", parts={}, steps=lambda: [step],
-                          batch_order=lambda *_: slice(None), log=lambda *_, **__: None, picture_due=lambda _: False)
+                          batch_order=lambda *_: slice(None), log=lambda *_, **__: None, look=lambda *_: None,
+                          pictures=True)
     run.keep, run.noise = lambda **parts: run.parts.update(parts), functools.partial(Run.noise, run)
+    run.batch = functools.partial(Run.batch, run)
     return run
 
 
@@ -188,11 +195,12 @@ def _gradient_of_d(step, penalty=0.7, reach=0.6):
     weight = stream(0, "weight").standard_normal((1, 1, 4, 4), np.float32)
     G, D = nn.Sequential(nn.ConvTranspose2d(100, 1, 4), nn.Tanh()), nn.Conv2d(1, 1, 4, bias=False)
     G[0].weight.data.zero_(), G[0].bias.data.fill_(0.5), D.weight.data.copy_(mg.tensor(weight))
+    described(G, (100, 1, 1), image_shape=(4, 4, 1), value_range=(-1.0, 1.0))
     fake = np.full((1, 4, 4), np.tanh(0.5), np.float32)
-    real = stream(0, "real").random((2, 1, 4, 4), np.float32)
-    run = _run(step, batch=2, lr=0.0, beta1=0.5, penalty=penalty, average=0.0, output="sigmoid")
-    pictures = SimpleNamespace(shape=(4, 4, 1), train=real, batch=lambda order: real[order].copy())
-    dcgan.train(run, pictures, G, D, reach=reach, every=4)
+    images = stream(0, "real").integers(0, 256, (2, 4, 4, 1), np.uint8)
+    real = np.float32(images.transpose(0, 3, 1, 2) / 127.5 - 1)
+    run = _run(step, batch=2, lr=0.0, beta1=0.5, penalty=penalty, average=0.0)
+    dcgan.train(run, Pictures("two", "drawn", images, images), G, D, every=4)
     answers = (real * weight).sum((1, 2, 3), keepdims=True)
     by_hand = ((1 / (1 + np.exp(-answers)) - 1) * real).mean(0)  # of -ln sigmoid(D(x)), over two images
     by_hand += fake / (1 + np.exp(-(fake * weight).sum()))  # of -ln(1 - sigmoid(D(c))), which both have
@@ -214,15 +222,16 @@ def check_a_penalty():
 def check_lazy_penalties():
     """A penalty at every fourth step is as strong as one of four times the strength at each, and 0 between."""
     images, labels = (part[:8] for part in _digits())
+    pictures = Pictures("digits", "drawn", images[..., None], images[..., None], labels, labels)
 
     def by_mnist(step, penalty, every):
         run = _run(step, batch=8, average=0.0, penalty=penalty)
-        mnist.train_steady(run, mnist.RECIPES["steady"], images, every=every)
+        mnist.train_steady(run, pictures, every=every)
         return run
 
     def by_cgan(step, penalty, every):
         run = _run(step, batch=8, labels="concat")
-        cgan.train(run, images, labels, penalty=penalty, every=every)
+        cgan.train(run, pictures, penalty=penalty, every=every)
         return run
 
     for train in (by_mnist, by_cgan):

@@ -100,6 +100,17 @@ def _command(p, args, argv):
     return shlex.join(words)
 
 
+def with_option(command, option, value):
+    """A command line with an option of this value, whether or not it has one already.
+
+    >>> with_option("python -m gans.mnist --seed 1 --batch 8", "--seed", 2)
+    'python -m gans.mnist --seed 2 --batch 8'
+    """
+    words = shlex.split(command)
+    at = words.index(option) if option in words else len(words)
+    return shlex.join([*words[:3], option, str(value), *words[3:at], *words[at + 2:]])
+
+
 def _refuse_together(args):
     """MinigradError for options that say nothing beside each other."""
     if args.resume and args.out:

@@ -10,7 +10,6 @@ import difflib
 import hashlib
 import json
 import re
-import shlex
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,7 +17,7 @@ import numpy as np
 
 import gans
 from gans.machinery import folder, log, samples
-from gans.machinery.commandline import say
+from gans.machinery.commandline import say, with_option
 from gans.machinery.pictures import write_atomically
 from minigrad import checkpoint
 from minigrad.checkpoint import load_safetensors, save_safetensors
@@ -289,16 +288,7 @@ def command_of(config, options):
     """The command line that gives such a run, with what "auto" became."""
     if "command" not in config:
         return "not known: an older version made the run"
-    words = shlex.split(config["command"])
-    if "data" in options:
-        words = words[:3] + ["--data", options["data"]] + without(words[3:], "--data")
-    return shlex.join(words)
-
-
-def without(words, option):
-    """The words of a command line without an option and its value."""
-    at = words.index(option) if option in words else len(words)
-    return words[:at] + words[at + 2:]
+    return with_option(config["command"], "--data", options["data"]) if "data" in options else config["command"]
 
 
 def write_json(path, value):

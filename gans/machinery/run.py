@@ -18,7 +18,7 @@ import numpy as np
 
 import minigrad as mg
 from gans.machinery import folder, log, memory, replay, samples, watch
-from gans.machinery.commandline import FREE, check_lines, say
+from gans.machinery.commandline import FREE, check_lines, say, with_option
 from gans.machinery.pictures import save_gif, save_png, write_atomically
 from gans.machinery.plots import caption, drawn, plot_losses
 from gans.machinery.progress import Progress, duration
@@ -131,6 +131,8 @@ class Run:
         if not self.resumed:
             return {"command": self.args.command} if "command" in self.args else {}
         command = folder.read(self.folder).get("command")
+        if command and "steps" in self.args.given:
+            command = with_option(command, "--steps", self.args.steps)
         return {"command": command} if command else {}
 
     def frames(self):
@@ -428,7 +430,7 @@ def other_seeds(run, count, **options):
     for seed in range(run.seed + 1, run.seed + 1 + count):
         where = run.folder / f"seed-{seed}"
         place = {"out": None, "resume": where} if folder.has_checkpoint(where) else {"out": where, "resume": None}
-        command = {"command": f"{run.args.command} --seed {seed}"} if "command" in run.args else {}
+        command = {"command": with_option(run.args.command, "--seed", seed)} if "command" in run.args else {}
         args = Namespace(**vars(run.args) | {"seed": seed} | place | command)
         with Run(args, run.title, run.ideals, **options) as other:
             yield other

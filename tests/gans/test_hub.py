@@ -6,6 +6,7 @@ import hashlib
 import http.server
 import importlib
 import json
+import re
 import shlex
 import shutil
 import threading
@@ -75,6 +76,15 @@ def test_a_card_s_command_is_that_of_its_options(name, there, monkeypatch):
     asked, = caught.value.args
     assert {key: asked[key] for key in card["options"]} == card["options"] and card["steps"] == asked["steps"]
     assert card["figures"] and all(value > 0 for value in card["figures"].values())
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_page_says_what_the_cards_say(name):
+    card = generators.read_card(generators.PACKAGE / f"{name}.json")
+    page = (Path(gans.__file__).parents[1] / "docs" / "hub.md").read_text()
+    row, = re.findall(rf"^\| `{name}` \|.*$", page, re.M)
+    figures = "; ".join(f"{generators.FIGURES[key]} {value:.4g}" for key, value in card["figures"].items())
+    assert row == f"| `{name}` | {card['title']} | `{card['command']}` | {figures} |"
 
 
 def test_the_example_in_the_docstring_is_right():

@@ -177,6 +177,7 @@ FUNCTIONS = {
     "index": (lambda x: (x[:, [2, 0]], x[:, mg.tensor([[1, 1], [0, 3]])], x.index_select(2, mg.tensor([4, 4])),
                          x[:, None, :, [1]]), normal(4, 5)),
     "gather": (lambda x, i: x.gather(1, i), ROWS, mg.tensor(np.arange(8).reshape(4, 2) % 6)),
+    "last of the batch": (lambda x: (x[x.shape[0] - 1], x[:, 2:x.shape[0] + 2][:, :2], x[x.shape[0] - 2:]), normal(9)),
     "range of the batch": (lambda x: x + mg.arange(x.shape[0]).reshape(-1, 1), ROWS),
     "pads": (lambda x: (F.pad(x, (1, 2)), F.pad(x, (-1, 0, 2, 1), value=3.0), F.pad(x, (1, 1), "circular")),
              normal(4, 5)),
@@ -300,6 +301,21 @@ def test_random_stacks_of_layers(tmp_path):
         agrees(nn.Sequential(*layers, nn.Flatten()), tmp_path / "g.onnx", normal(first, 8, 8), tolerance=2e-5)
 
 
+@pytest.mark.parametrize("name", [*LAYERS, *FUNCTIONS])
+def test_a_network_on_a_gpu_gives_the_same_file(name, gpu, tmp_path):
+    make, *examples = {**LAYERS, **{key: (lambda f=f: Call(f), *rest) for key, (f, *rest) in FUNCTIONS.items()}}[name]
+    files = []
+    for device in ("cpu", gpu):
+        mg.manual_seed(0)
+        net = make().to(device)
+        mg.set_default_device(device)
+        try:
+            files.append(mg.onnx.export(net, tuple(x.to(device) for x in examples), tmp_path / device).read_bytes())
+        finally:
+            mg.set_default_device(None)
+    assert files[0] == files[1]
+
+
 # What has no counterpart
 
 
@@ -360,6 +376,9 @@ def view_written(x):
     (view_written, "was changed in place by mul_"), (lambda x: x.sort(1).values, "GetItem"),
     (lambda x: 3, "the network returned int; return a tensor"), (lambda x: x.median(), "Median"),
     (lambda x: x.broadcast_to((len(x) ** 2, len(x), 6)), "BroadcastTo"),
+    (lambda x: tuple(x), "another way"), (lambda x: [x] * len(x), "how many tensors the network returns depends on"),
+    (lambda x: ops.cat([x] * len(x)), "Cat"), (lambda x: ops.cat([x] * len(x)), "how many inputs it has depends on"),
+    (lambda x: x.reshape((1,) * len(x) + (-1,)), "how many axes it has depends on the batch size: (1, 1, 12)"),
     (lambda x: x.reshape(x.shape[0] // 1, 6) + mg.tensor(float(len(x)) ** 0.5), "differs from run to run")])
 def test_what_depends_on_values_or_on_chance_is_refused_and_no_file_is_made(function, says, tmp_path):
     net = nn.Module()
@@ -408,6 +427,21 @@ def test_names_that_do_not_fit_are_refused(names, says, tmp_path):
     with pytest.raises(ExportError) as caught:
         mg.onnx.export(nn.Linear(6, 3), ROWS, tmp_path / "g.onnx", **names)
     assert says in str(caught.value)
+
+
+def test_what_does_not_fit_into_a_file_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("minigrad.onnx.writer.LARGEST", 80)
+    with pytest.raises(ExportError, match="^export: the parameters take 84 bytes; an ONNX file holds 80$"):
+        mg.onnx.export(nn.Linear(6, 3), tmp_path / "g.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_onnx_refuses_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setitem(importlib.import_module("minigrad.onnx.rules").RULES, ops.activation.Relu,
+                        lambda g, step: g.node("NoSuchNode", *g.inputs(step)))
+    with pytest.raises(ExportError, match="onnx refuses what was written: .*NoSuchNode") as caught:
+        mg.onnx.export(nn.Sequential(nn.Linear(6, 3), nn.ReLU()), tmp_path / "g.onnx")
+    assert "\n" not in str(caught.value) and not list(tmp_path.iterdir())
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ import numpy
 
 from minigrad.convert import Cast, Clone, CopyTo
 from minigrad.nn.norm import BatchNorm1d, BatchNorm2d
-from minigrad.onnx.trace import UNEVEN, Counting, Repeated, State, Unexpressible, Value
+from minigrad.onnx.trace import UNEVEN, Batch, Counting, Repeated, State, Unexpressible, Value
 from minigrad.ops import (
     activation,
     arrange,
@@ -470,7 +470,8 @@ def getitem(g, step):
             slices += [(axis, part)] * (part != slice(None))
             place += 1
         else:
-            slices.append((axis, slice(part, part + 1 or None)))
+            end = part._replace(more=part.more + 1) if isinstance(part, Batch) else part + 1 or None
+            slices.append((axis, slice(part, end)))
             dropped.append(axis)
         axis += 1
     x = sliced(g, x, slices) if slices else x

@@ -67,6 +67,13 @@ def size(found):
     return Batch(times, more) if times * BATCHES[2] + more == third else UNEVEN
 
 
+def sizes(shapes):
+    """What the sizes of a shape are that was found to be so at each of BATCHES."""
+    if len({len(shape) for shape in shapes}) > 1:
+        raise Unexpressible(f"how many axes it has depends on the batch size: {', '.join(map(str, shapes))}")
+    return tuple(map(size, zip(*shapes)))
+
+
 @dataclass
 class Step:
     """An op, or a layer that ONNX has as one, as it ran at each of BATCHES, or what is the same in all runs.
@@ -258,7 +265,9 @@ def steps_of(net, batches):
     if len({tuple((step.kind, step.place) for step in run) for run in runs}) != 1:
         raise Unexpressible(f"the network takes another way for {BATCHES[0]} samples than for {BATCHES[2]}; what it "
                             "does must not depend on the batch size or on values")
-    outputs = [(agreed([found[0] for found in each]), tuple(map(size, zip(*(found[1] for found in each)))), each[0][2])
+    if len({len(found) for found in results}) > 1:
+        raise Unexpressible("how many tensors the network returns depends on the batch size; return one of all")
+    outputs = [(agreed([found[0] for found in each]), sizes([found[1] for found in each]), each[0][2])
                for each in zip(*results)]
     return [merged(steps) for steps in zip(*runs)], outputs
 
@@ -278,24 +287,28 @@ def merged(steps):
     """The notes of one step at each batch size, as one."""
     first = steps[0]
     try:
-        inputs = tuple(agreed(list(found)) for found in zip(*(step.inputs for step in steps)))
+        inputs = agreed([step.inputs for step in steps])
         held = {name: agreed([step.held[name] for step in steps]) for name in first.held}
+        shapes = tuple(None if found[0] is None else sizes(found) for found in zip(*(step.shapes for step in steps)))
+        shape = sizes([step.shape for step in steps])
     except Unexpressible as error:
         raise refusal(first.name, first.place, first.line, error) from None
-    shapes = tuple(None if found[0] is None else tuple(map(size, zip(*found)))
-                   for found in zip(*(step.shapes for step in steps)))
     return Step(first.kind, tuple(step.sources for step in steps), inputs, shapes, first.dtypes, held, first.number,
-                tuple(map(size, zip(*(step.shape for step in steps)))), first.dtype, first.place, first.line)
+                shape, first.dtype, first.place, first.line)
 
 
 def agreed(found):
     """What an input is in all runs; a constant may grow with the batch, where it repeats itself along an axis."""
     first = found[0]
-    if isinstance(first, (Value, State)) or any(isinstance(x, (Value, State)) for x in found):
+    if len({type(x) if isinstance(x, (Value, State, tuple, slice)) else None for x in found}) > 1:
+        raise Unexpressible("its inputs are of another kind at another batch size")
+    if isinstance(first, (Value, State)):
         if first != found[1] or first != found[2]:
             raise Unexpressible("its inputs come from elsewhere at another batch size")
         return first
     if isinstance(first, tuple):
+        if len(set(map(len, found))) > 1:
+            raise Unexpressible("how many inputs it has depends on the batch size")
         return tuple(agreed(list(parts)) for parts in zip(*found))
     if isinstance(first, slice):
         ends = (size([getattr(part, end) for part in found]) if getattr(first, end) is not None else None
@@ -326,7 +339,7 @@ class Counting(NamedTuple):
 
 def constant(arrays):
     """The array that they all are, or the Repeated, or the Counting."""
-    shape = tuple(map(size, zip(*(array.shape for array in arrays))))
+    shape = sizes([array.shape for array in arrays])
     if UNEVEN not in shape:
         core = arrays[0][tuple(slice(None) if isinstance(n, int) else slice(0, 1) for n in shape)]
         if all(numpy.array_equal(array, numpy.broadcast_to(core, array.shape), array.dtype.kind == "f")

@@ -2,7 +2,7 @@
 """
 
 import numpy
-from onnx import checker, helper, numpy_helper
+from onnx import checker, helper, numpy_helper, shape_inference
 
 from minigrad import nn, version
 from minigrad.backend import backend_of
@@ -10,6 +10,7 @@ from minigrad.onnx import rules
 from minigrad.onnx.trace import UNEVEN, Batch, Counting, Repeated, State, Unexpressible, Value, refusal
 
 OPSET = 18
+LARGEST = 2**31 - 2**20  # bytes of all parameters: what protobuf takes, less some for the rest
 INT64 = numpy.dtype("int64")
 BATCH = "batch"  # what axis 0 of the inputs is called
 
@@ -128,6 +129,8 @@ def write(model, examples, steps, outputs, input_names, output_names):
     if taken:
         raise Unexpressible(f"{taken[0]!r} is the name of an input or output and of a parameter; give input_names or "
                             "output_names")
+    if (total := sum(array.nbytes for array in state.values())) >= LARGEST:
+        raise Unexpressible(f"the parameters take {total:,} bytes; an ONNX file holds {LARGEST:,}")
     writer = Writer(state, input_names)
     writer.taken |= set(output_names)
     for step in steps:
@@ -143,7 +146,10 @@ def write(model, examples, steps, outputs, input_names, output_names):
     opset = [helper.make_opsetid("", OPSET)]
     proto = helper.make_model(graph, opset_imports=opset, ir_version=helper.find_min_ir_version_for(opset),
                               producer_name="minigrad", producer_version=version.__version__)
-    checker.check_model(proto, full_check=True)
+    try:
+        checker.check_model(proto, full_check=True)
+    except (checker.ValidationError, shape_inference.InferenceError) as error:
+        raise Unexpressible(f"onnx refuses what was written: {' '.join(str(error).split())[:300]}") from None
     return proto.SerializeToString()
 
 

@@ -6,6 +6,7 @@ import hashlib
 import http.server
 import importlib
 import json
+import random
 import re
 import shlex
 import shutil
@@ -60,7 +61,7 @@ def test_samples_are_the_same_on_every_machine(name):
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_a_card_s_command_is_that_of_its_options(name, there, monkeypatch):
+def test_the_command_on_a_card_is_that_of_its_options(name, there, monkeypatch):
     class Begun(Exception):
         pass
 
@@ -309,6 +310,59 @@ def test_a_card_that_does_not_match_its_weights_is_refused_in_one_line(own, harm
     with pytest.raises(MinigradError) as caught:
         hub.load("far", "published")
     assert str(caught.value).startswith(says) and "\n" not in str(caught.value)
+
+
+ODD = (None, True, 0, -1, 1.5, "", "x", "../x", [], {}, [0], [[]], {"a": 1}, 10**30, float("nan"), "\x1b[0m", "é" * 50)
+
+
+def places(value, path=()):
+    """The way to each value in a tree of dicts and lists, but its root."""
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield (*path, key)
+        yield from places(value[key], (*path, key))
+
+
+def mutants(value, count):
+    """Copies of a tree, in each of which one value is another, or missing."""
+    rng, ways = random.Random(0), list(places(value))
+    for _ in range(count):
+        found = json.loads(json.dumps(value))
+        *way, last = rng.choice(ways)
+        there = functools.reduce(lambda part, key: part[key], way, found)
+        if rng.random() < 0.2:
+            del there[last]
+        else:
+            there[last] = rng.choice(ODD)
+        yield json.dumps(found)
+
+
+def test_a_card_that_was_tampered_with_is_used_or_refused_in_one_line(tmp_path):
+    shutil.copy(generators.PACKAGE / "mnist-steady.safetensors", tmp_path)
+    refused, card = 0, json.loads((generators.PACKAGE / "mnist-steady.json").read_text())
+    for text in mutants(card, 150):
+        (tmp_path / "mnist-steady.json").write_text(text)
+        try:
+            generators.described(hub.load("mnist-steady", tmp_path).card), generators.listed(tmp_path)
+        except MinigradError as error:
+            refused += 1
+            assert "\n" not in str(error)
+    assert 50 < refused < 150
+
+
+def test_an_index_that_was_tampered_with_is_refused_in_one_line(monkeypatch):
+    index = json.loads((generators.PACKAGE / generators.INDEX).read_text())
+    for text in mutants(index, 150):
+        monkeypatch.setattr(generators, "downloaded", lambda *_, text=text: text.encode())
+        try:
+            generators.listed("https://example.org/index.json")
+        except MinigradError as error:
+            assert "\n" not in str(error)
+            continue
+        found = json.loads(text)
+        assert found["generators"].keys() <= index["generators"].keys(), "one less, or another title, is no harm"
+        for name, kept in found["generators"].items():
+            for file, (digest, size) in kept["files"].items():
+                assert digest == index["generators"][name]["files"][file][0] and type(size) is int and size > 0
 
 
 @pytest.mark.parametrize("words, says", [

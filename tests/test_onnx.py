@@ -389,6 +389,11 @@ def test_what_depends_on_values_or_on_chance_is_refused_and_no_file_is_made(func
     assert says in str(caught.value) and "\n" not in str(caught.value) and not list(tmp_path.iterdir())
 
 
+def test_an_example_of_zeros_does_not_hide_what_depends_on_values(tmp_path):
+    with pytest.raises(ExportError, match="Mul in the network itself, .*: one of its inputs, a number, differs from"):
+        mg.onnx.export(Call(lambda x: x * x.mean().item()), mg.zeros(1, 6), tmp_path / "g.onnx")
+
+
 # Bad input
 
 

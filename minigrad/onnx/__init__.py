@@ -107,7 +107,8 @@ def _batches(examples):
             array = backend_of(x.array).to_host(x.array)
             array = array[(numpy.arange(n) + run) % len(array)]
             if array.dtype.kind == "f":
-                array = array * stream(k, "example", run).uniform(0.9, 1.1, array.shape)
+                numbers = stream(k, "example", run).uniform(0.9, 1.1, array.shape)
+                array = numpy.where(array == 0, (numbers - 0.9) * 0.05, array * numbers)
             inputs.append(create.tensor(array.astype(x.dtype), device=x.device))
         batches.append(tuple(inputs))
     return batches

@@ -150,8 +150,8 @@ def built(demo, options, weights, where, remedy):
                               f"{', '.join(CHAPTERS)}")
     options, chapter = argparse.Namespace(**options), importlib.import_module(f"gans.{demo}")
     if not hasattr(chapter, "generator"):
-        raise CheckpointError(f"{where}: gans.{demo} trains no generator, so there are no samples of it; what it did is "
-                              f"in {where}/training.gif")
+        raise CheckpointError(f"{where}: gans.{demo} trains no generator, so there are no samples of it; what it did "
+                              f"is in {where}/training.gif")
     try:
         G = chapter.generator(options)
     except AttributeError as error:

@@ -76,7 +76,7 @@ def as_images(values, G):
     low, high = G.value_range
     height, width, channels = G.image_shape
     images = values.reshape(-1, height, width, channels) if G.rows else values.transpose(0, 2, 3, 1)
-    images = np.rint((images - low) / (high - low) * 255).clip(0, 255).astype(np.uint8)
+    images = np.nan_to_num(np.rint((images - low) / (high - low) * 255)).clip(0, 255).astype(np.uint8)
     return images[..., 0] if channels == 1 else images
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 import minigrad as mg
 from gans.machinery import folder, log, memory, replay, samples, watch
-from gans.machinery.commandline import FREE, check_lines, say
+from gans.machinery.commandline import FREE, check_lines, say, with_option
 from gans.machinery.pictures import save_gif, save_png, write_atomically
 from gans.machinery.plots import caption, drawn, plot_losses
 from gans.machinery.progress import Progress, duration
@@ -46,10 +46,11 @@ class Run:
     >>> #     run.finish(average.model)
     >>> #     return run.end([(name, value, value >= 0.9, ">=0.9")], "python -m gans.mnist")
 
-    `title` stands over losses.png, and the `ideals`, {label: loss}, are lines in it.
+    `title` stands over losses.png, and the `ideals`, {label: loss}, are lines in it. There are a few more than
+    `pictures` of a whole run.
     """
 
-    def __init__(self, args, title="losses", ideals=(), *, save_every=None):
+    def __init__(self, args, title="losses", ideals=(), *, save_every=None, pictures=PICTURES):
         self.args, self.seed, self.title, self.ideals = args, args.seed, title, dict(ideals)
         self.replayed, self.resumed, self.begun = args.replay_step, None, False
         self.device = mg.device(args.device if args.device != "auto" else "cuda" if cuda_is_available() else "cpu")
@@ -64,7 +65,7 @@ class Run:
         mg.manual_seed(args.seed)
         self.start = self.step = self.resumed.step if self.resumed else 0
         self.save_every = save_every or max(1, args.steps // 20)
-        self.picture_every = max(1, args.steps // PICTURES)
+        self.picture_every = max(1, args.steps // pictures)
         self.parts, self.phases, self.paths, self.seconds, self.interrupted = {}, [], [], 0.0, False
         self.progress = self.updates = self.pictures = self.shown = self._order = None
         if self.replayed:
@@ -119,11 +120,21 @@ class Run:
             if step > self.start or not self.resumed:
                 frame.unlink()
         versions = {"python": platform.python_version(), "numpy": np.__version__, "minigrad": mg.__version__}
-        config = {**self.config(), **versions, "machine": platform.machine(), "device": str(self.device)}
+        config = {**self.config(), **self._command(), **versions, "machine": platform.machine(),
+                  "device": str(self.device)}
         write_atomically(self.folder / "config.json", lambda p: p.write_text(json.dumps(config, indent=2) + "\n"))
         self.history.write(self.start, event="resumed" if self.resumed else "started", steps=self.args.steps,
                            device=str(self.device), **versions,
                            time=datetime.now(UTC).isoformat(timespec="seconds"))
+
+    def _command(self):
+        """{"command": the command line that the run was started with}, or {} where that is not known."""
+        if not self.resumed:
+            return {"command": self.args.command} if "command" in self.args else {}
+        command = folder.read(self.folder).get("command")
+        if command and "steps" in self.args.given:
+            command = with_option(command, "--steps", self.args.steps)
+        return {"command": command} if command else {}
 
     def frames(self):
         """{step: path} of the pictures that there are."""
@@ -307,10 +318,13 @@ class Run:
         self.drew = True
         save_png(self.folder / "samples" / f"step-{step:08d}.png", image)
 
-    def plot(self, step, draw, size=(5, 5)):
-        """Keep what `draw(axes)` draws, so many inches large, as the step's picture, if one is due."""
+    def plot(self, step, draw, size=(5, 5), **panels):
+        """Keep what `draw(axes)` draws, so many inches large, as the step's picture, if one is due.
+
+        `panels`: rows and columns of axes.
+        """
         if self.picture_due(step):
-            self.picture(step, drawn(draw, size))
+            self.picture(step, drawn(draw, size, **panels))
 
     def look(self, step, G, D=None):
         """Keep a picture of samples of G, always of the same seeds, if one is due, and note figures of them.
@@ -420,5 +434,7 @@ def other_seeds(run, count, **options):
     for seed in range(run.seed + 1, run.seed + 1 + count):
         where = run.folder / f"seed-{seed}"
         place = {"out": None, "resume": where} if folder.has_checkpoint(where) else {"out": where, "resume": None}
-        with Run(Namespace(**vars(run.args) | {"seed": seed} | place), run.title, run.ideals, **options) as other:
+        command = {"command": with_option(run.args.command, "--seed", seed)} if "command" in run.args else {}
+        args = Namespace(**vars(run.args) | {"seed": seed} | place | command)
+        with Run(args, run.title, run.ideals, **options) as other:
             yield other

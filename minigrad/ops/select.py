@@ -98,7 +98,7 @@ def mask_of(name, mask):
     array = mask.array if isinstance(mask, Handle) else numpy.asarray(mask) if isinstance(mask, (bool, list)) else mask
     if array.dtype.kind != "b" and array.dtype != numpy.uint8:
         raise TypeError(f"{name}: the mask is {array.dtype}; give bools, such as x > 0")
-    return array.astype(bool)
+    return array if array.dtype.kind == "b" else array.astype(bool)
 
 
 def where(condition, x=None, y=None):

@@ -184,7 +184,7 @@ ROWS = (
         "broadcast; but losses want equal shapes, and layers for images images", ("no error here", "an error here"),
         "same number of dimensions|for first two dimensions|Bad in-place call|the shapes are|give it 4 or 5 axes"
         r"|give \(N, C|the number of sizes provided|the index has \d axes"
-        "|is smaller than the index|Expect a 1D vector|only supported on"
+        "|expanded size of the tensor|is smaller than the index|Expect a 1D vector|only supported on"
         r"|is not expandable to|must be 2-D|same number of batches|it takes \d channels"
         r"|mode 'nearest' for shape \(\d+, \d+, \d+, \d+, \d+\)"),
     Row("a convolution whose result has no pixels", "has no elements", "raises", ("an error here",), "gives the size"),
@@ -203,7 +203,7 @@ ROWS = (
         r"[Nn]on-empty|non-zero|zero batch|optional 0 dim|tensor of size \[0\]|invalid gradient at index"
         r"|shape mismatch: value|too few values|more than one value a channel|has no pixels"
         r"|of length 0|PyTorch \(.*\b0\b.*\)|^(\[\d\] )?\w+, PyTorch \w+$|dilation is|weight is empty"
-        "|no classes|for 0 channels"
+        "|no classes|for 0 channels|cannot reshape"
         "|NoneType, PyTorch Tensor|smaller than the index|reaches from"
         "|counts are|no middle|the size is 0|one dtype|it takes|False, PyTorch True", "", without_elements),
     Row("`group_norm` of one value a group", "raises for a batch of one", "gives the bias", ("no error here",),
@@ -211,6 +211,8 @@ ROWS = (
     Row("more is differentiable", "losses and statistics have no derivative in their weights", "has one",
         ("no error here",), "is not differentiable with respect to argument"
         "|derivative for aten::(hard|remainder|floor_divide_)"),
+    Row("a gradient that wants a gradient itself", "is added to in place", "is replaced by the sum", ("values",),
+        r"^y\d+ \[", "backward", lambda text, _: re.search(r"\]\.requires_grad_\(True\)", text)),
     Row("expanded tensors", "can be written where no element is written twice", "cannot be written",
         ("an error here",), "read-only"),
     Row("the gradient of `scatter` where an index is there twice", "goes to all that were written there",

@@ -176,7 +176,8 @@ ROWS = (
         r"|float32, PyTorch u?int|int64, PyTorch bool|^TypeError: \w+: the input is u?int", "", with_whole),
     Row("operands of different numbers of axes", "are refused here, and broadcast there",
         "broadcast; but losses want equal shapes, and layers for images images", ("no error here", "an error here"),
-        "same number of dimensions|the inputs have shapes|for first two dimensions|Bad in-place call|the shapes are|give it 4 or 5 axes"
+        "same number of dimensions|the inputs have shapes|for first two dimensions|Bad in-place call|the shapes are"
+        "|give it 4 or 5 axes"
         r"|give \(N, C|the number of sizes provided|the index has \d axes"
         "|expanded size of the tensor|is smaller than the index|Expect a 1D vector|only supported on"
         r"|is not expandable to|must be 2-D|same number of batches|it takes \d channels"

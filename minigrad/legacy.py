@@ -153,6 +153,8 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, device=N
 
 def bernoulli(input, p=None, *, generator=None):
     """1 with the probability in each place of the input, else 0; with a number p, with that one in all places."""
+    if p is None and input.dtype.kind != "f":
+        raise TypeError(f"bernoulli: the probabilities are {input.dtype}; give floating ones, or p")
     drawn = create.empty(input.shape, dtype=input.dtype, device=input.device)
     return drawn.bernoulli_(input if p is None else p, generator=generator)
 

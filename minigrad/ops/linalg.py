@@ -247,7 +247,9 @@ def baddbmm(x, batch1, batch2, *, beta=1, alpha=1):
 
 def addbmm(x, batch1, batch2, *, beta=1, alpha=1):
     """beta * x + alpha * the sum of the products of two stacks of matrices"""
-    return _add(x, bmm(batch1, batch2).sum(0), beta, alpha)
+    products = bmm(batch1, batch2)
+    whole_numbers = {} if products.dtype.kind == "f" else {"dtype": products.dtype}  # `sum` alone would make int64
+    return _add(x, products.sum(0, **whole_numbers), beta, alpha)
 
 
 def _add(x, product, beta, alpha):

@@ -226,7 +226,7 @@ class Recorder:
     def _listen(self, stack, name, module):
         """Know when a module runs. A Sequential calls modules with hooks one by one."""
         if module._hooks is None:
-            stack.callback(vars(module).pop, "_hooks")
+            stack.callback(vars(module).pop, "_hooks", None)
         enter = module.register_forward_pre_hook(lambda *_: self.places.append(name), prepend=True)
         leave = module.register_forward_hook(lambda *_: self._leave(), always_call=True)
         stack.callback(enter.remove), stack.callback(leave.remove)

@@ -57,7 +57,7 @@ _HINTS = {
         "tensorboard SummaryWriter",
     "models that others trained are not there; weights travel as safetensors":
         "hub model_zoo",
-    "use cProfile, or python -m bench":
+    "use `with minigrad.profile() as p:` and print(p)":
         "profiler bottleneck benchmark",
     "use register_hook":
         "register_post_accumulate_grad_hook",

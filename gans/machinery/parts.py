@@ -1,7 +1,8 @@
-"""Parts that training loops share, each a few lines: an update, a network that stands still, how weights begin."""
+"""Parts that training loops and networks share, each a few lines."""
 
 import contextlib
 
+import minigrad as mg
 from minigrad import nn
 
 
@@ -15,11 +16,13 @@ def update(optimiser, loss):
 @contextlib.contextmanager
 def frozen(net):
     """Inside, a network only passes gradients on: G learns through D, which needs none of its own."""
+    trained = [p for p in net.parameters() if p.requires_grad]
     net.requires_grad_(False)
     try:
         yield
     finally:
-        net.requires_grad_(True)
+        for p in trained:
+            p.requires_grad_(True)
 
 
 def from_normal(module):
@@ -37,3 +40,35 @@ def critic_steps(step, n):
     ([1, 2, 3, 4, 5], [6, 7, 8, 9, 10])
     """
     return range((step - 1) * n + 1, step * n + 1)
+
+
+class MinibatchDiscrimination(nn.Module):
+    """(N, inputs) -> (N, inputs + kernels): beside each sample's own features, how many of the others are like it.
+
+    Each kernel sees a sample as `size` numbers, and sums exp(-distance) over the other samples of the batch: the
+    distance is the sum of absolute differences, and a sample itself is left out. Where all samples are one, each
+    counts N - 1 likenesses, which gives a collapsed G away (Salimans et al. 2016, section 3.2). Show real and generated
+    samples in batches of their own. It takes N * N * kernels * size numbers.
+    """
+
+    def __init__(self, inputs, kernels=32, size=4):
+        super().__init__()
+        self.views = nn.Parameter(mg.randn(inputs, kernels * size) / inputs ** 0.5)
+        self.kernels, self.size = kernels, size
+
+    def forward(self, x):
+        seen = (x @ self.views).reshape(len(x), self.kernels, self.size)   # (N, kernels, size)
+        apart = (seen.unsqueeze(0) - seen.unsqueeze(1)).abs().sum(3)       # (N, N, kernels)
+        others = 1 - mg.eye(len(x), dtype=x.dtype, device=x.device)
+        return mg.cat([x, (others.unsqueeze(2) * (-apart).exp()).sum(1)], 1)
+
+
+class Noise(nn.Module):
+    """While training, adds N(0, std ** 2) to each value."""
+
+    def __init__(self, std):
+        super().__init__()
+        self.std = std
+
+    def forward(self, x):
+        return x + self.std * mg.randn_like(x) if self.training else x

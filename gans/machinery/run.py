@@ -46,10 +46,11 @@ class Run:
     >>> #     run.finish(average.model)
     >>> #     return run.end([(name, value, value >= 0.9, ">=0.9")], "python -m gans.mnist")
 
-    `title` stands over losses.png, and the `ideals`, {label: loss}, are lines in it.
+    `title` stands over losses.png, and the `ideals`, {label: loss}, are lines in it. There are a few more than
+    `pictures` of a whole run.
     """
 
-    def __init__(self, args, title="losses", ideals=(), *, save_every=None):
+    def __init__(self, args, title="losses", ideals=(), *, save_every=None, pictures=PICTURES):
         self.args, self.seed, self.title, self.ideals = args, args.seed, title, dict(ideals)
         self.replayed, self.resumed, self.begun = args.replay_step, None, False
         self.device = mg.device(args.device if args.device != "auto" else "cuda" if cuda_is_available() else "cpu")
@@ -64,7 +65,7 @@ class Run:
         mg.manual_seed(args.seed)
         self.start = self.step = self.resumed.step if self.resumed else 0
         self.save_every = save_every or max(1, args.steps // 20)
-        self.picture_every = max(1, args.steps // PICTURES)
+        self.picture_every = max(1, args.steps // pictures)
         self.parts, self.phases, self.paths, self.seconds, self.interrupted = {}, [], [], 0.0, False
         self.progress = self.updates = self.pictures = self.shown = self._order = None
         if self.replayed:
@@ -317,10 +318,13 @@ class Run:
         self.drew = True
         save_png(self.folder / "samples" / f"step-{step:08d}.png", image)
 
-    def plot(self, step, draw, size=(5, 5)):
-        """Keep what `draw(axes)` draws, so many inches large, as the step's picture, if one is due."""
+    def plot(self, step, draw, size=(5, 5), **panels):
+        """Keep what `draw(axes)` draws, so many inches large, as the step's picture, if one is due.
+
+        `panels`: rows and columns of axes.
+        """
         if self.picture_due(step):
-            self.picture(step, drawn(draw, size))
+            self.picture(step, drawn(draw, size, **panels))
 
     def look(self, step, G, D=None):
         """Keep a picture of samples of G, always of the same seeds, if one is due, and note figures of them.

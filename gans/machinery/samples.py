@@ -76,7 +76,7 @@ def as_images(values, G):
     low, high = G.value_range
     height, width, channels = G.image_shape
     images = values.reshape(-1, height, width, channels) if G.rows else values.transpose(0, 2, 3, 1)
-    images = np.rint((images - low) / (high - low) * 255).clip(0, 255).astype(np.uint8)
+    images = np.nan_to_num(np.rint((images - low) / (high - low) * 255)).clip(0, 255).astype(np.uint8)
     return images[..., 0] if channels == 1 else images
 
 
@@ -148,9 +148,12 @@ def built(demo, options, weights, where, remedy):
     if demo not in CHAPTERS:
         raise CheckpointError(f"{where}: is a run of gans.{demo}, which is not here; the demos are "
                               f"{', '.join(CHAPTERS)}")
-    options = argparse.Namespace(**options)
+    options, chapter = argparse.Namespace(**options), importlib.import_module(f"gans.{demo}")
+    if not hasattr(chapter, "generator"):
+        raise CheckpointError(f"{where}: gans.{demo} trains no generator, so there are no samples of it; what it did "
+                              f"is in {where}/training.gif")
     try:
-        G = importlib.import_module(f"gans.{demo}").generator(options)
+        G = chapter.generator(options)
     except AttributeError as error:
         if error.obj is not options:
             raise

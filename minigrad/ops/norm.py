@@ -141,6 +141,8 @@ class BatchNormalize(Normalize):
         return backend_of(first).shared_loop(function, first) if alike and first.shape[1] > 1 else None
 
     def forward(self, x, w, b):
+        if not w.shape == b.shape == (x.shape[1],):
+            raise ValueError(f"the weight {w.shape} and the bias {b.shape} are not of {x.shape[1]} channels")
         xp, rows = array_module(x), lines(x)
         share = x.shape[1] / x.size
         sums, centre, scale = (self.loop(function, rows, w, b) for function in (loops.sums, loops.centre, loops.scale))
@@ -253,6 +255,9 @@ def batch_norm(x, running_mean=None, running_var=None, weight=None, bias=None, t
         raise ValueError(f"batch_norm: the input has shape {tuple(x.shape)}; give it a batch axis and a channel axis")
     shape = (1, x.shape[1]) + (1,) * (len(x.shape) - 2)
     if not training and running_mean is not None:
+        for name, values in (("weight", weight), ("bias", bias)):
+            if values is not None and values.shape != (x.shape[1],):
+                raise ValueError(f"batch_norm: the {name} has shape {tuple(values.shape)}, for {x.shape[1]} channels")
         scale = 1.0 / sqrt(running_var.detach() + eps)
         if weight is not None:
             scale = scale * weight
@@ -296,7 +301,7 @@ def instance_norm(x, running_mean=None, running_var=None, weight=None, bias=None
                          "value a channel")
     op = Normalize(tuple(range(2, len(x.shape))), (1, x.shape[1]) + (1,) * (len(x.shape) - 2), eps)
     y = normalized(op, x, weight, bias)
-    if running_mean is not None:
+    if running_mean is not None and x.shape[0]:
         running_mean.lerp_(op.mean.mean(0).reshape(-1), momentum)
         running_var.lerp_(op.var.mean(0).reshape(-1) * (count / (count - 1)), momentum)
     return y

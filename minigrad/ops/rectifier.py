@@ -51,8 +51,8 @@ def hardswish(x, inplace=False):
 
 
 def threshold(x, threshold, value, inplace=False):
-    """x where it is above the threshold, else the value."""
-    return where(x <= threshold, value, x)
+    """x where it is above the threshold, else the value, which integers cut off."""
+    return where(x <= threshold, value if x.dtype.kind == "f" else x.dtype.type(int(value)), x)
 
 
 def hardshrink(x, lambd=0.5):

@@ -75,12 +75,12 @@ maximum, minimum = map(function, (Maximum, Minimum))
 def clamp(x, min=None, max=None):
     """x held between two bounds, numbers or tensors that broadcast, either of which may be None.
 
-    A bound itself passes the gradient on to x.
+    A bound itself passes the gradient on to x. Where a bound is NaN, so is the result.
     """
     if not hasattr(min, "shape") and not hasattr(max, "shape"):
         return Clamp(min, max)(x)
-    x = x if min is None else where(x < min, min, x)
-    return x if max is None else where(x > max, max, x)
+    x = x if min is None else where((x < min) | (min != min), min, x)
+    return x if max is None else where((x > max) | (max != max), max, x)
 
 
 def clamp_min(x, min):

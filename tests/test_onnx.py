@@ -111,9 +111,20 @@ LAYERS = {
     "ReplicationPad2d": (lambda: nn.ReplicationPad2d(2), IMAGES),
     "ZeroPad2d": (lambda: nn.ZeroPad2d((1, -2, 3, 0)), IMAGES),
     "ConstantPad1d": (lambda: nn.ConstantPad1d(2, 3.5), LINES),
+    "ConstantPad2d": (lambda: nn.ConstantPad2d((1, 0, 2, -1), 0.5), IMAGES),
+    "ZeroPad1d": (lambda: nn.ZeroPad1d((0, 2)), LINES), "ReflectionPad1d": (lambda: nn.ReflectionPad1d(3), LINES),
+    "ReplicationPad1d": (lambda: nn.ReplicationPad1d((3, 0)), LINES),
+    "CircularPad1d": (lambda: nn.CircularPad1d(2), LINES), "CircularPad2d": (lambda: nn.CircularPad2d(1), IMAGES),
+    "AdaptiveAvgPool1d": (lambda: nn.AdaptiveAvgPool1d(4), LINES),
+    "UpsamplingBilinear2d": (lambda: nn.UpsamplingBilinear2d(scale_factor=2), IMAGES),
+    "UpsamplingNearest2d": (lambda: nn.UpsamplingNearest2d(size=(7, 11)), IMAGES),
+    "DataParallel": (lambda: nn.DataParallel(nn.Linear(6, 3)), ROWS),
+    **{name: (getattr(nn, name), IMAGES) for name in ("AlphaDropout", "Dropout2d", "Dropout3d")},
+    "Dropout1d": (nn.Dropout1d, LINES),
     "PReLU": (lambda: nn.PReLU(4, 0.3), IMAGES), "PReLU of one": (nn.PReLU, ROWS),
     "Embedding": (lambda: nn.Embedding(9, 3), mg.tensor(np.arange(8).reshape(4, 2))),
     "Embedding of int32": (lambda: nn.Embedding(9, 3), mg.tensor(np.arange(4, dtype="int32"))),
+    "Embedding with padding": (lambda: nn.Embedding(9, 3, padding_idx=2), mg.tensor(np.arange(8).reshape(4, 2))),
     "spectral norm": (lambda: nn.utils.spectral_norm(nn.Linear(6, 3)), ROWS),
     "newer spectral norm": (lambda: nn.utils.parametrizations.spectral_norm(nn.Conv2d(4, 2, 3)), IMAGES),
     "weight norm": (lambda: nn.utils.weight_norm(nn.Conv2d(4, 2, 3)), IMAGES),
@@ -163,6 +174,7 @@ FUNCTIONS = {
     "amax": (lambda x: (x.amax(1), x.amin((1, 2)), x.max(), x.prod(1), x.logsumexp(2), x.cumsum(1)), normal(4, 5)),
     "softmax": (lambda x: (x.softmax(1), x.log_softmax(-1)), normal(4, 5)),
     "matmul": (lambda x, y: (x @ y.transpose(1, 2), x @ x[0].T, ops.bmm(x, y.mT)), normal(4, 5), normal(3, 5)),
+    "distances": (lambda x, y: (nn.CosineSimilarity()(x, y), nn.PairwiseDistance(1.5, keepdim=True)(x, y)), *PAIR),
     "einsum": (lambda x, y: ops.einsum("nij,nkj->nik", x, y), normal(4, 5), normal(3, 5)),
     "reshape": (lambda x: (x.reshape(-1, 5), x.view(x.shape[0], -1), x.reshape(x.shape[0] * 2, 2, -1)), normal(4, 5)),
     "flatten": (lambda x: (x.flatten(), x.flatten(1), x.ravel(), x.squeeze(), x.unsqueeze(-1)), normal(4, 5)),
@@ -187,6 +199,7 @@ FUNCTIONS = {
     "cast": (lambda x: (x.long(), x.double().float(), x > 0, (x > 0).float(), x.int() * 2.5), ROWS * 3),
     "interpolate lines": (lambda x: F.interpolate(x, scale_factor=1.5, mode="linear"), LINES),
     "pairs of the batch": (lambda x: abs(x.unsqueeze(0) - x.unsqueeze(1)).sum(2).exp().sum(1), ROWS),
+    "others of the batch": (lambda x: (1 - mg.eye(len(x))) @ x + mg.eye(len(x), dtype=mg.int64) @ x.long(), ROWS),
     "deviation of the batch": (lambda x: ops.cat([x, x.std(0, correction=0).mean().expand(x.shape[0], 1)], 1), ROWS),
 }
 
@@ -212,6 +225,14 @@ def test_a_layer_is_the_same_in_onnxruntime(name, tmp_path):
             np.testing.assert_array_equal(onnx.numpy_helper.to_array(tensor), known.pop(tensor.name).numpy())
     unused = ("num_batches_tracked", "running_mean", "running_var") if "Instance" in name else ("num_batches_tracked",)
     assert not [key for key in known if not key.endswith(unused)], "a parameter that is not there by its name"
+
+
+def test_every_layer_is_compared():
+    layers = {name for name, kind in inspect.getmembers(nn, inspect.isclass) if issubclass(kind, nn.Module)}
+    others = {"Module", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "CosineSimilarity",
+              "PairwiseDistance"}
+    compared = {word for name in LAYERS for word in name.split()}
+    assert {name for name in layers - others - compared if not name.endswith("Loss")} == set()
 
 
 @runs

@@ -182,10 +182,12 @@ def embedding(input, weight, padding_idx=None):
     if array.size and (array.min() < 0 or array.max() >= weight.shape[0]):
         raise IndexError(f"embedding: the index reaches from {array.min()} to {array.max()}; rows go from 0 to "
                          f"{weight.shape[0] - 1}")
-    rows = ops.getitem(weight, array) if array.ndim else ops.getitem(weight, array[None])[0]  # never a view
+    rows = ops.getitem(weight, input) if array.ndim else ops.getitem(weight, array[None])[0]  # never a view
     if padding_idx is None:
         return rows
     padding = place_in("embedding", "padding_idx", padding_idx, weight.shape[0])
+    if getattr(rows, "node", None) is None:  # no gradient that could be kept away
+        return rows
     return ops.where(Op.wrap(array == padding)[..., None], rows.detach(), rows)
 
 

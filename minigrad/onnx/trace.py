@@ -226,7 +226,7 @@ class Recorder:
     def _listen(self, stack, name, module):
         """Know when a module runs. A Sequential calls modules with hooks one by one."""
         if module._hooks is None:
-            stack.callback(vars(module).pop, "_hooks")
+            stack.callback(vars(module).pop, "_hooks", None)
         enter = module.register_forward_pre_hook(lambda *_: self.places.append(name), prepend=True)
         leave = module.register_forward_hook(lambda *_: self._leave(), always_call=True)
         stack.callback(enter.remove), stack.callback(leave.remove)
@@ -337,8 +337,15 @@ class Counting(NamedTuple):
     shape: tuple
 
 
+class Unit(NamedTuple):
+    """The unit matrix, of as many rows as there are samples."""
+
+    dtype: numpy.dtype
+    shape: tuple
+
+
 def constant(arrays):
-    """The array that they all are, or the Repeated, or the Counting."""
+    """The array that they all are, or the Repeated, the Counting or the Unit."""
     shape = sizes([array.shape for array in arrays])
     if UNEVEN not in shape:
         core = arrays[0][tuple(slice(None) if isinstance(n, int) else slice(0, 1) for n in shape)]
@@ -348,5 +355,7 @@ def constant(arrays):
         if all(array.dtype == "int64" and array.size == max(array.shape)
                and numpy.array_equal(array.reshape(-1), numpy.arange(array.size)) for array in arrays):
             return Counting(shape)
+        if len(shape) == 2 and all(numpy.array_equal(array, numpy.eye(len(array))) for array in arrays):
+            return Unit(arrays[0].dtype, shape)
     raise Unexpressible("one of its inputs, an array, differs from run to run; it was computed outside of minigrad's "
                         "ops, by one that is not recorded, or drawn at random")

@@ -7,7 +7,7 @@ from onnx import checker, helper, numpy_helper, shape_inference
 from minigrad import nn, version
 from minigrad.backend import backend_of
 from minigrad.onnx import rules
-from minigrad.onnx.trace import UNEVEN, Batch, Counting, Repeated, State, Unexpressible, Value, refusal
+from minigrad.onnx.trace import UNEVEN, Batch, Counting, Repeated, State, Unexpressible, Unit, Value, refusal
 
 OPSET = 18
 LARGEST = 2**31 - 2**20  # bytes of all parameters: what protobuf takes, less some for the rest
@@ -51,6 +51,9 @@ class Writer:
         if isinstance(reference, Repeated):
             found, was = self.node("Expand", self.constant(reference.array), self.sizes(reference.shape)), (
                 reference.array.dtype)
+        elif isinstance(reference, Unit):
+            zeros, was = self.constant(numpy.zeros((1, 1), reference.dtype)), reference.dtype
+            found = self.node("EyeLike", self.node("Expand", zeros, self.sizes(reference.shape)))
         elif isinstance(reference, (Batch, Counting)):
             length = next(n for n in reference.shape if n != 1) if isinstance(reference, Counting) else reference
             found, was = self.node("Squeeze", self.sizes([length])), INT64

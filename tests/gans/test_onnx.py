@@ -1,6 +1,8 @@
 """Every generator and discriminator of the demos as an ONNX file: equal to minigrad's at batches of 1 and 7."""
 
 import importlib
+import inspect
+import re
 import shlex
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import gans
 import minigrad as mg
 from gans.__main__ import CHAPTERS
 from gans.machinery import commandline, run, samples
+from gans.machinery.parts import MinibatchDiscrimination, Noise
 from minigrad import nn
 
 pytest.importorskip("onnx", reason="needs the onnx package (pip install minigrad[onnx])")
@@ -41,11 +44,17 @@ def test_the_networks_of_a_demo_are_the_same_in_onnxruntime(name, options, there
         keep(self, **parts)
 
     monkeypatch.setattr(run.Run, "keep", kept)
+    small = ["--batch", "8"] if re.search(r"= parser\([^)]*\bbatch=", inspect.getsource(chapter)) else []
     trained(chapter.demo, [*shlex.split(chapter.QUICK if options is None else options), "--check", "--steps", "3",
-                           "--out", "run", *(["--batch", "8"] if name != "pattern1010" else [])])
-    assert len(nets) >= 2 and seen.keys() == nets.keys()
-    for part, net in nets.items():
-        examples = [x.detach().reshape(1, -1) if x.dim() == 1 else x.detach() for x in seen[part]]
+                           "--out", "run", *small])
+    assert nets, "nothing was trained"
+    if name == "pattern1010":  # which has no batches
+        seen = {part: [x.reshape(1, -1) for x in inputs] for part, inputs in seen.items()}
+    called = {part: net for part, net in nets.items() if part in seen and all(x.dim() > 1 for x in seen[part])}
+    if not called:
+        pytest.skip("no network that takes batches is trained here")
+    for part, net in called.items():
+        examples = [x.detach() for x in seen[part]]
         path = mg.onnx.export(net, tuple(examples), f"{part}.onnx")
         net.eval()
         for n in (1, 7):
@@ -79,3 +88,12 @@ def test_a_path_that_cannot_be_written_is_one_line(there, trained, capsys):
     err = capsys.readouterr().err
     assert ended.value.code == 2 and err == ("error: nowhere/g.onnx: there is no such folder; name a file in one that "
                                              "is there\n")
+
+
+@pytest.mark.parametrize("make", [lambda: MinibatchDiscrimination(6, 4, 3), lambda: Noise(0.3)])
+def test_parts_of_a_discriminator_are_the_same_in_onnxruntime(make, tmp_path):
+    mg.manual_seed(0)
+    net = nn.Sequential(nn.Linear(6, 6), make())
+    mg.onnx.export(net, tmp_path / "d.onnx")
+    x = mg.randn(7, 6)
+    np.testing.assert_allclose(ran(tmp_path / "d.onnx", [x.numpy()])[0], net.eval()(x).detach().numpy(), 1e-5, 1e-5)

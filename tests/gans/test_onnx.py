@@ -28,7 +28,8 @@ def ran(path, inputs):
 
 
 @pytest.mark.parametrize("name, options", [
-    (name, options) for name in CHAPTERS for options in (None, *MORE.get(name, ()))])
+    (name, options) for name in CHAPTERS if hasattr(importlib.import_module(f"gans.{name}"), "generator")
+    for options in (None, *MORE.get(name, ()))])
 def test_the_networks_of_a_demo_are_the_same_in_onnxruntime(name, options, there, trained, monkeypatch):
     chapter = importlib.import_module(f"gans.{name}")
     nets, seen, keep = {}, {}, run.Run.keep
@@ -42,7 +43,7 @@ def test_the_networks_of_a_demo_are_the_same_in_onnxruntime(name, options, there
 
     monkeypatch.setattr(run.Run, "keep", kept)
     trained(chapter.demo, [*shlex.split(chapter.QUICK if options is None else options), "--check", "--steps", "3",
-                           "--out", "run", *(["--batch", "8"] if name != "pattern1010" else [])])
+                           "--out", "run", *(["--batch", "8"] if name not in ("pattern1010", "gaussian") else [])])
     assert len(nets) >= 2 and seen.keys() == nets.keys()
     for part, net in nets.items():
         examples = [x.detach().reshape(1, -1) if x.dim() == 1 else x.detach() for x in seen[part]]

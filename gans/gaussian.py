@@ -135,7 +135,7 @@ def acceptance(run, G):
 def demo(argv=None):
     p = parser("gaussian", __doc__, steps="6000, moments 3000")
     p.add_argument("--variant", choices=STEPS, default="batch", help="what D is shown (batch)")
-    p.add_argument("--seeds", type=positive, metavar="N", help="with --check: train N seeds from --seed on (batch 8, others 3)")
+    p.add_argument("--seeds", type=positive, metavar="N", help="with --check: train N seeds (batch 8, others 3)")
     only(args := parse(p, argv), ["seeds"], args.check, "--check")
     args.steps = args.steps or STEPS[args.variant]
     with Run(args, f"{args.variant}: the losses of D and G", LN2, pictures=30) as run:

@@ -14,7 +14,7 @@ from pathlib import Path
 from gans.machinery.commandline import Parser, main, say
 from gans.machinery.progress import duration
 
-CHAPTERS = ("pattern1010", "xy", "ideal", "gaussian", "mnist", "cgan", "face", "dcgan")
+CHAPTERS = ("pattern1010", "xy", "ideal", "gaussian", "modes", "mnist", "cgan", "face", "dcgan")
 
 
 def listing():

@@ -31,7 +31,7 @@ from gans.machinery.seeds import over_seeds
 from minigrad import nn, optim
 
 MEAN, STD = 4.0, 1.25
-STEPS, N = {"batch": 6000, "moments": 1500, "row": 6000}, {"batch": 256, "moments": 500, "row": 64}
+STEPS, N = {"batch": 6000, "moments": 3000, "row": 6000}, {"batch": 256, "moments": 500, "row": 64}
 QUICK = "--steps 2500 --seeds 1"
 
 
@@ -133,15 +133,15 @@ def acceptance(run, G):
 
 
 def demo(argv=None):
-    p = parser("gaussian", __doc__, steps="6000, moments 1500")
+    p = parser("gaussian", __doc__, steps="6000, moments 3000")
     p.add_argument("--variant", choices=STEPS, default="batch", help="what D is shown (batch)")
-    p.add_argument("--seeds", type=positive, metavar="N", help="with --check: train N seeds from --seed on (8)")
+    p.add_argument("--seeds", type=positive, metavar="N", help="with --check: train N seeds (batch 8, others 3)")
     only(args := parse(p, argv), ["seeds"], args.check, "--check")
     args.steps = args.steps or STEPS[args.variant]
     with Run(args, f"{args.variant}: the losses of D and G", LN2, pictures=30) as run:
         G = train(run)
         run.finish(G)
-        seeds = (args.seeds or 8) if args.check else 1
+        seeds = (args.seeds or (8 if args.variant == "batch" else 3)) if args.check else 1
         results = over_seeds(run, acceptance(run, G), seeds, lambda other: acceptance(other, train(other)))
         return run.end(results, "python -m gans.gaussian --variant moments, and then python -m gans.modes")
 

@@ -15,6 +15,8 @@
     pictures.py      grids, PNG, GIF; plots.py: losses and drawings; portraits.py: games of two
                      numbers
     bells.py         the bell curve: densities, distances, pictures; ideals.py: pictures of the ideal D
+    modecounts.py    which hills samples come from; heatmaps.py: samples over what D thinks of each place
+    saturation.py    why G's loss is not minus D's
     seeds.py         a check over several seeds
     imagesets.py     what is learnt from
     metrics/         how good samples are; measure.py: all of it for a run; judge.py: a classifier's word on it

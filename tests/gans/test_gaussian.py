@@ -56,5 +56,5 @@ def test_the_quick_form_passes(there):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", ["batch", "moments"])
-def test_eight_seeds_pass(there, variant):
+def test_its_seeds_pass(there, variant):
     assert gaussian.demo(["--check", "--variant", variant]) == 0

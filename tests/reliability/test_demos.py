@@ -102,6 +102,7 @@ def hidden(folder):
 
 OPTIONS = {"mnist": [["--recipe", "steady"], ["--recipe", "book"], ["--from-the-start"]],
            "gaussian": [["--variant", "batch"], ["--variant", "moments"], ["--variant", "row"]],
+           "modes": [["--loss", "ns"], ["--loss", "ebgan"], ["--collapse", "--minibatch-discrimination"]],
            "face": [["--data", "synthetic-faces", "--size", "16"]],
            "dcgan": [["--data", "synthetic", "--width", "4"],
                      ["--data", "synthetic-faces", "--size", "16", "--width", "4"]]}

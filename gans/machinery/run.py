@@ -18,7 +18,7 @@ import numpy as np
 
 import minigrad as mg
 from gans.machinery import folder, log, memory, replay, samples, watch
-from gans.machinery.commandline import FREE, check_lines, say
+from gans.machinery.commandline import FREE, check_lines, say, with_option
 from gans.machinery.pictures import save_gif, save_png, write_atomically
 from gans.machinery.plots import caption, drawn, plot_losses
 from gans.machinery.progress import Progress, duration
@@ -120,11 +120,21 @@ class Run:
             if step > self.start or not self.resumed:
                 frame.unlink()
         versions = {"python": platform.python_version(), "numpy": np.__version__, "minigrad": mg.__version__}
-        config = {**self.config(), **versions, "machine": platform.machine(), "device": str(self.device)}
+        config = {**self.config(), **self._command(), **versions, "machine": platform.machine(),
+                  "device": str(self.device)}
         write_atomically(self.folder / "config.json", lambda p: p.write_text(json.dumps(config, indent=2) + "\n"))
         self.history.write(self.start, event="resumed" if self.resumed else "started", steps=self.args.steps,
                            device=str(self.device), **versions,
                            time=datetime.now(UTC).isoformat(timespec="seconds"))
+
+    def _command(self):
+        """{"command": the command line that the run was started with}, or {} where that is not known."""
+        if not self.resumed:
+            return {"command": self.args.command} if "command" in self.args else {}
+        command = folder.read(self.folder).get("command")
+        if command and "steps" in self.args.given:
+            command = with_option(command, "--steps", self.args.steps)
+        return {"command": command} if command else {}
 
     def frames(self):
         """{step: path} of the pictures that there are."""
@@ -428,6 +438,8 @@ def beside(run, name, changes, **options):
     """
     where = run.folder / name
     place = {"out": None, "resume": where} if folder.has_checkpoint(where) else {"out": where, "resume": None}
+    if "command" in run.args and "seed" in changes:
+        place["command"] = with_option(run.args.command, "--seed", changes["seed"])
     other = Run(Namespace(**vars(run.args) | changes | place), run.title, run.ideals, **options)
     other.picture_every = other.args.steps  # the first and the last
     return other

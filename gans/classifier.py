@@ -37,7 +37,6 @@ from gans.machinery.supervised import accuracy, paired
 from minigrad import nn, optim
 from minigrad.nn import functional as F
 
-EPOCHS = 4
 QUICK = "--data synthetic --steps 3430"
 START = {"loss": "squared", "activation": "sigmoid", "optimiser": "SGD", "norm": "none"}
 CHANGES = {"loss": "cross-entropy", "activation": "LeakyReLU", "optimiser": "Adam", "norm": "LayerNorm"}
@@ -122,13 +121,13 @@ def gains(climbs):
 
 
 def demo(argv=None):
-    p = parser("classifier", __doc__, steps=f"{EPOCHS} epochs of each network", batch=10)
+    p = parser("classifier", __doc__, steps="4 epochs of each network", batch=10)
     p.add_argument("--data", choices=DIGITS, default="auto", help="auto: MNIST, or digits drawn by code without it")
     p.add_argument("--seeds", type=positive, metavar="N", help="with --check: train N seeds from --seed on (1)")
     args = parse(p, argv)
     only(args, ["seeds"], args.check, "--check")
     pictures = open_digits(args.data).for_run(args)
-    args.steps = args.steps or EPOCHS * PARTS * len(pictures.train) // (6 * args.batch)
+    args.steps = args.steps or 4 * PARTS * len(pictures.train) // (6 * args.batch)
     with Run(args, "the error of one network after the other") as run:
         shown = figures.data(run.folder / "data.png", pictures.train[..., 0], pictures.labels)
         climbs = [climb(run, pictures)]

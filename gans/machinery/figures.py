@@ -102,9 +102,10 @@ def energies(path, losses, found, margin):
     left.set_ylim(0, max(2.2 * margin, 1))
     left.legend(fontsize=8)
     *near, far = found
-    for name, colour in zip(near, COLOURS):
-        right.hist(found[name], np.linspace(0, max(3 * margin, 1), 70), alpha=0.5, color=colour, label=name,
-                   density=True)
+    bins = np.linspace(0, max(3 * margin, 1), 70)
+    for name, colour in zip(near, COLOURS):  # not density=True, which fails where all energies lie further out
+        each = np.full(len(found[name]), 1 / len(found[name]) / bins[1])
+        right.hist(found[name], bins, weights=each, alpha=0.5, color=colour, label=name)
     right.axvline(margin, color="black", linestyle="--", linewidth=1)
     right.set(xlabel=f"energy ({far} lies far to the right, at {found[far].mean():.0f})", ylabel="density",
               title="At the end")

@@ -109,7 +109,7 @@ def test_a_sheet_of_a_conditional_generator_has_a_class_a_row_and_a_seed_a_colum
 
 def test_a_chapter_that_trains_no_generator_says_so_and_names_its_pictures(there, capsys):
     xy.demo(["--steps", "3"])
-    says = "runs/xy: gans.xy trains no generator, so there are no samples of it; look at the pictures in the folder"
+    says = "runs/xy: gans.xy trains no generator, so there are no samples of it; look at the pictures in runs/xy"
     with pytest.raises(CheckpointError, match=says):
         gans.load("runs/xy")
     assert Path("runs/xy/training.gif").is_file()

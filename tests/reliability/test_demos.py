@@ -4,6 +4,7 @@ MINIGRAD_KILLS is the number of kill -9 in the quick form (2 if it is not set); 
 of each other demo.
 """
 
+import contextlib
 import functools
 import importlib
 import json
@@ -22,7 +23,7 @@ import numpy as np
 import pytest
 
 from gans.__main__ import CHAPTERS
-from gans.machinery import judge, replay
+from gans.machinery import judge, replay, run
 from gans.machinery.run import Run
 from minigrad import checkpoint
 
@@ -191,15 +192,30 @@ def test_three_runs_of_200_steps_end_with_the_same_digest(tmp_path, environment,
 # Resuming
 
 
+@contextlib.contextmanager
+def stopped_after(step):
+    """Inside, a run gets Ctrl-C in this step."""
+    after = run.Run._after
+
+    def stopping(self, now, *how):
+        self.interrupted = now == step
+        after(self, now, *how)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run.Run, "_after", stopping)
+        yield
+
+
 @pytest.mark.parametrize("name, options", EVERY, ids=[" ".join([name, *options]) for name, options in EVERY])
 def test_a_demo_that_stopped_goes_on_in_another_folder_as_if_it_never_had(tmp_path, trained, monkeypatch, name,
                                                                             options):
     trained(name, *small(name, options), "--steps", 9, "--out", tmp_path / "whole")
     monkeypatch.chdir(tmp_path)
-    trained(name, *small(name, options), "--steps", 5, "--out", "begun")
+    with stopped_after(5):
+        trained(name, *small(name, options), "--steps", 9, "--out", "begun")
     Path("elsewhere").mkdir()
     shutil.move("begun", "elsewhere/moved")
-    trained(name, "--resume", "elsewhere/moved", "--steps", 9)
+    trained(name, "--resume", "elsewhere/moved")
     assert ended(tmp_path / "elsewhere/moved") == ended(tmp_path / "whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere", "whole"]
 
@@ -223,7 +239,8 @@ OLD = [(name, options) for name, options in EVERY if name in ("pattern1010", "mn
 @pytest.mark.parametrize("name, options", OLD, ids=[" ".join([name, *options]) for name, options in OLD])
 def test_a_run_of_0_1_0_goes_on_to_the_same_bits(tmp_path, trained, name, options):
     trained(name, *small(name, options), "--steps", 9, "--out", tmp_path / "whole")
-    trained(name, *small(name, options), "--steps", 5, "--out", tmp_path / "old")
+    with stopped_after(5):
+        trained(name, *small(name, options), "--steps", 9, "--out", tmp_path / "old")
     as_before_there_was_a_log(tmp_path / "old")
     trained(name, "--resume", tmp_path / "old", "--steps", 9)
     assert ended(tmp_path / "old")[0] == ended(tmp_path / "whole")[0]

@@ -108,7 +108,7 @@ def train(run, pictures, penalty=0.2, every=4):
 
 
 def demo(argv=None):
-    p = parser("cgan", __doc__, steps=12_000, batch=64, samples=True)
+    p = parser("cgan", __doc__, steps=12_000, batch=64, samples=True, capture=True)
     p.add_argument("--data", choices=DIGITS, default="auto", help="auto: MNIST, or digits drawn by code without it")
     p.add_argument("--labels", choices=["concat", "projection"], default="concat", help="how labels enter (concat)")
     args = parse(p, argv)

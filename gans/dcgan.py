@@ -109,7 +109,7 @@ def train(run, pictures, G, D, every=4):
 
 
 def demo(argv=None):
-    p = parser("dcgan", __doc__, steps="digits 8000, others 4000", batch=32, samples=True)
+    p = parser("dcgan", __doc__, steps="digits 8000, others 4000", batch=32, samples=True, capture=True)
     image_options(p, "auto (MNIST, or drawn digits), mnist, fashion, synthetic, faces, synthetic-faces")
     p.add_argument("--size", type=positive, metavar="S", help="of the images (28 for digits, 64 for faces)")
     p.add_argument("--width", type=positive, default=32, metavar="W", help="channels of the widest images (32)")

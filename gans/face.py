@@ -96,7 +96,7 @@ def train(run, pictures, G, D, every=4):
 
 
 def demo(argv=None):
-    p = parser("face", __doc__, steps=2_500, batch=32, samples=True)
+    p = parser("face", __doc__, steps=2_500, batch=32, samples=True, capture=True)
     image_options(p, "auto (CelebA, or drawn by code without it), faces, synthetic-faces")
     p.add_argument("--size", type=positive, metavar="S", help="pixels a side (as they are: 218x178)")
     p.add_argument("--limit", type=positive, default=LIMIT, metavar="N", help=f"photographs to learn from ({LIMIT})")

@@ -9,8 +9,8 @@ The book is Rashid, "Make Your First GAN with PyTorch" (2020). The default recip
 another way; docs/mode-collapse.md tells what each of its ingredients cures, with figures.
 
 What to look at: training.gif, and losses.png with its line at ln 2 = 0.693, the loss of a discriminator that answers
-0.5 to everything. A real run hovers away from it: the discriminator below the line, as it stays a little ahead, and
-the generator above.
+0.5 to everything; a real run's D stays a little ahead, below the line, and G above. seeds.png: what is drawn for sums,
+differences and multiples of seeds, and on the way between two.
 
 What to try: --penalty 0 and --average 0, each alone; another --seed; --data fashion.
 """
@@ -18,6 +18,7 @@ What to try: --penalty 0 and --average 0, each alone; another --seed; --data fas
 import sys
 
 import minigrad as mg
+from gans.machinery import arithmetic
 from gans.machinery.commandline import decay, main, non_negative, only, parse, parser
 from gans.machinery.imagesets import DIGITS, open_digits
 from gans.machinery.judge import judged
@@ -37,9 +38,8 @@ def networks(recipe):
         G = nn.Sequential(                                   # (N, 1): a single number is all there is to go by
             nn.Linear(1, 200), nn.Sigmoid(),                 # (N, 200)
             nn.Linear(200, 784), nn.Sigmoid())               # (N, 784): an image of 28x28, row by row
-        D = nn.Sequential(                                   # (N, 784)
-            nn.Linear(784, 200), nn.Sigmoid(),               # (N, 200)
-            nn.Linear(200, 1), nn.Sigmoid())                 # (N, 1)
+        D = nn.Sequential(nn.Linear(784, 200), nn.Sigmoid(),  # (N, 784) -> (N, 200)
+                          nn.Linear(200, 1), nn.Sigmoid())   # (N, 1)
         return described(G, (1,), seeds="uniform", image_shape=(28, 28, 1), rows=True), D
     G = nn.Sequential(                                       # (N, 100)
         nn.Linear(100, 200), nn.LeakyReLU(0.02),             # (N, 200)
@@ -91,7 +91,7 @@ def train_book(run, pictures):
 
 
 def train_steady(run, pictures, every=4):
-    """The same steps with D held back, which pays for being steep around real images. Returns the averaged G."""
+    """The same steps with D held back: it pays for being steep around real images. Returns the averaged G."""
     G, D = (net.to(run.device) for net in networks("steady"))
     average, penalty = optim.EMA(G, run.args.average), run.args.penalty
     optimiser_g, optimiser_d = (optim.Adam(net.parameters(), 1e-3, betas=(0.5, 0.999)) for net in (G, D))
@@ -104,7 +104,7 @@ def train_steady(run, pictures, every=4):
         on_real, on_fake = D(real), D(fake.detach())
         d_real, d_fake = NS.d(on_real, on_fake)
         d = d_real + d_fake
-        if directions is not None:  # R1 by a difference, in every fourth step (StyleGAN2's lazy regularisation)
+        if directions is not None:  # R1 by a difference; rarely, and stronger, as in StyleGAN2
             d = d + every * penalty / 2 * steepness(D, real, on_real, directions, reach=0.3)
         update(optimiser_d, d)
         # 3. G learns to be answered with 1.
@@ -123,7 +123,7 @@ def train_steady(run, pictures, every=4):
 
 
 def demo(argv=None):
-    p = parser("mnist", __doc__, steps="12000, the book's 20000", batch=64, samples=True)
+    p = parser("mnist", __doc__, steps="12000, the book's 20000", batch=64, samples=True, capture=True)
     p.add_argument("--data", choices=DIGITS, default="auto", help="auto: MNIST, or digits drawn by code without it")
     p.add_argument("--recipe", choices=["steady", "book"], default="steady", help="how to train (steady)")
     p.add_argument("--from-the-start", dest="recipe", action="store_const", const="first", help="the first attempt")
@@ -133,16 +133,16 @@ def demo(argv=None):
     steady, args.steps = args.recipe == "steady", args.steps or STEPS[args.recipe]
     only(args, ["penalty", "average"], steady, "--recipe steady")
     pictures = open_digits(args.data).for_run(args)
-
     with Run(args, f"{args.recipe}: the losses of D and G", QUARTER if args.recipe == "first" else LN2) as run:
         G = (train_steady if steady else train_book)(run, pictures)
         run.finish(G)
         found = judged(run, G, pictures)
+        rules = arithmetic.of_seeds(run, G, pictures) if args.recipe != "first" else []  # whose seed is one number
         return run.end([
             ("mean top probability", found.confidence, found.confidence >= 0.80, ">=0.80"),
             ("smallest share", found.shares.min(), found.shares.min() >= 0.02, ">=0.02"),
             ("largest share", found.shares.max(), found.shares.max() <= 0.25, "<=0.25"),
-            ("Frechet distance / noise's", found.distance, found.distance <= 0.15, "<=0.15"),
+            ("Frechet distance / noise's", found.distance, found.distance <= 0.15, "<=0.15"), *rules,
         ], f"python -m gans.mnist{' --recipe book, to see a collapse' * steady or ', which keeps all digits'}")
 
 

@@ -121,7 +121,7 @@ def acceptance(steps, values, rows):
 
 
 def demo(argv=None):
-    p = parser("pattern1010", __doc__, steps=10_000)
+    p = parser("pattern1010", __doc__, steps=10_000, capture=True)
     p.add_argument("--seeds", type=positive, metavar="N", help="with --check: train N seeds from --seed on (20)")
     args = parse(p, argv)
     only(args, ["seeds"], args.check, "--check")

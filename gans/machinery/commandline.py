@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -11,7 +12,8 @@ from gans.machinery import folder
 from minigrad.backend.device import cuda_is_available
 from minigrad.errors import MinigradError
 
-FREE = ("steps", "out", "resume", "check", "device", "anomaly", "capture", "samples", "replay_step", "seeds", "given")
+FREE = ("steps", "out", "resume", "check", "device", "anomaly", "capture", "samples", "replay_step", "seeds", "given",
+        "command")
 """Options that may change when a run is resumed; all others shape what it computes, and must not."""
 
 
@@ -22,7 +24,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 
-def parser(name, doc, *, steps, batch=None, samples=False):
+def parser(name, doc, *, steps, batch=None, samples=False, capture=False):
     """The parser of `python -m gans.NAME`; the chapter adds what is its own. `doc` is the chapter's docstring.
 
     `steps` is a number, or, where it depends on other options, words that tell: the default is then None. `--help` has
@@ -34,7 +36,7 @@ def parser(name, doc, *, steps, batch=None, samples=False):
     p = Parser(prog=f"python -m gans.{name}", usage="%(prog)s [options]",
                description=f"{title}\n\n{commands}" if commands else title,
                epilog=f"gans/{name}.py tells more.", formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.set_defaults(demo=name)
+    p.set_defaults(demo=name, capture=False)
     p.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", metavar="NAME",
                    help="auto (the GPU if there is one), cpu, cuda")
     p.add_argument("--seed", type=at_least(0), default=1, metavar="N", help="of weights, noise and data order (1)")
@@ -49,7 +51,8 @@ def parser(name, doc, *, steps, batch=None, samples=False):
                    help="compute step N of that run again, show its losses and gradients, write nothing")
     p.add_argument("--check", action="store_true", help="PASS or FAIL lines for what it should reach")
     p.add_argument("--anomaly", action="store_true", help="stop at the first NaN or inf and name its line")
-    p.add_argument("--capture", action="store_true", help="replay each step as compiled code, the same bits sooner")
+    if capture:
+        p.add_argument("--capture", action="store_true", help="replay steps as compiled code: the same bits, sooner")
     if samples:
         p.add_argument("--samples", type=at_least(1), metavar="N", help="write N samples to samples.npy, uint8")
     return p
@@ -58,10 +61,11 @@ def parser(name, doc, *, steps, batch=None, samples=False):
 def parse(p, argv):
     """The options of a command line. A run that is gone on with brings those that it was started with.
 
-    `given` are the names of those that were asked for here and now.
+    `given` are the names of those that were asked for here and now; `command` is the command line without those that
+    do not shape what is computed.
     """
     args = p.parse_args(argv)
-    args.given = _given(p, argv)
+    args.given, args.command = _given(p, argv), _command(p, args, argv)
     _refuse_together(args)
     if args.device == "cuda" and not cuda_is_available():
         p.error("argument --device: cuda: no GPU can be used here; use --device cpu, or install CuPy for your CUDA "
@@ -73,8 +77,8 @@ def parse(p, argv):
             say(f"{where}: was made by a version that did not note its number of steps; --steps says how many")
         kept = [name for name in vars(args) if name in saved and (name not in FREE or name == "steps")]
         p.set_defaults(**{name: saved[name] for name in kept})
-        given, args = args.given, p.parse_args(argv)
-        args.given = given
+        given, command, args = args.given, args.command, p.parse_args(argv)
+        args.given, args.command = given, command
     return args
 
 
@@ -83,6 +87,31 @@ def _given(p, argv):
     absent = object()
     found = p.parse_args(argv, argparse.Namespace(**{action.dest: absent for action in p._actions}))
     return {action.dest for action in p._actions if getattr(found, action.dest, absent) is not absent}
+
+
+def _command(p, args, argv):
+    """The command line in its shortest form, without what may change when the run is resumed."""
+    words, given = ["python", "-m", f"gans.{args.demo}"], _given(p, argv)
+    for action in p._actions:
+        value = getattr(args, action.dest, None)
+        if action.dest not in given or action.dest in FREE and action.dest != "steps":
+            continue
+        if action.nargs == 0 and action.const == value:
+            words.append(action.option_strings[0])
+        elif action.nargs != 0 and (action.choices is None or value in action.choices):
+            words += [action.option_strings[0], str(value)]
+    return shlex.join(words)
+
+
+def with_option(command, option, value):
+    """A command line with an option of this value, whether or not it has one already.
+
+    >>> with_option("python -m gans.mnist --seed 1 --batch 8", "--seed", 2)
+    'python -m gans.mnist --seed 2 --batch 8'
+    """
+    words = shlex.split(command)
+    at = words.index(option) if option in words else len(words)
+    return shlex.join([*words[:3], option, str(value), *words[3:at], *words[at + 2:]])
 
 
 def _refuse_together(args):

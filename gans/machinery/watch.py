@@ -31,11 +31,12 @@ def host(x):
 def answers(kind, real, fake):
     """What D answers to a batch of real and one of generated images: logits, probabilities, or scores without a scale.
 
+    "as" is which of the three.
     "real" and "fake" are the mean probabilities D(x) and D(G(z)), of scores the means; "right on real" and "right on
     fake" the shares that D takes for what they are; "low" and "high" bound the answers as they come out of D.
     """
     real, fake = host(real), host(fake)
-    row = {"low": float(min(real.min(), fake.min())), "high": float(max(real.max(), fake.max()))}
+    row = {"as": kind, "low": float(min(real.min(), fake.min())), "high": float(max(real.max(), fake.max()))}
     if kind == "logits":
         real, fake = (np.tanh(x / 2) / 2 + 0.5 for x in (real, fake))  # the sigmoid, without an overflow
     row |= {"real": float(real.mean()), "fake": float(fake.mean())}
@@ -45,10 +46,10 @@ def answers(kind, real, fake):
 
 
 def pixels(images):
-    """The range, mean and standard deviation of the first few of a batch."""
+    """The range, mean, standard deviation and `spread` of the first few of a batch; how many, of how many values."""
     array = host(images.detach()[:FEW])
-    return {"low": float(array.min()), "high": float(array.max()), "mean": float(array.mean()),
-            "std": float(array.std())}
+    return {"images": len(images), "values": array[0].size, "low": float(array.min()), "high": float(array.max()),
+            "mean": float(array.mean()), "std": float(array.std()), "spread": spread(array.reshape(len(array), -1))}
 
 
 def norm(array):
@@ -64,29 +65,50 @@ def sampled(array):
 
 
 class Updates:
-    """What the optimisers among the parts of a run find and do in one step: `begin` before it, `end` after it."""
+    """What the optimisers among the parts of a run find and do in one step: `begin` before it, `end` after it.
+
+    Beside that, how many images at once the networks saw that look at a whole batch.
+    """
 
     def __init__(self, parts):
         self.optimisers = {name: part for name, part in parts.items() if isinstance(part, Optimizer)}
         self.nets = {name: nets_of(part, parts) for name, part in self.optimisers.items()}
         self.found = []  # (name of the optimiser, {id of a parameter: norm of its gradient}, length of the update)
+        self.mixing = {name: part for name, part in parts.items() if isinstance(part, nn.Module)
+                       and has_batch_norm(part)}
+        self.batches, self.handles = {}, []
 
     def begin(self):
         """From now on, note what every optimiser does."""
-        self.found = []
+        self.found, self.batches = [], {}
+        self.handles = [net.register_forward_pre_hook(self._counting(name)) for name, net in self.mixing.items()]
         for name, part in self.optimisers.items():
             part.step = self._noting(name, part)
 
     def end(self):
-        """Note nothing more. Returns {"grad": {network: norm}, "update": {network: length over the weights'}}."""
+        """Note nothing more.
+
+        Returns {"grad": {network: norm}, "update": {network: length over the weights'}, "batch": {network: images}},
+        the last of those with batch normalisation, and the most that one of its batches had.
+        """
         for part in self.optimisers.values():
             vars(part).pop("step", None)
-        row = {"grad": {}, "update": {}}
+        for handle in self.handles:
+            handle.remove()
+        self.handles = []
+        row = {"grad": {}, "update": {}, **({"batch": self.batches} if self.batches else {})}
         for name, norms, length in self.found:
             label = "+".join(self.nets[name]) or name
             row["grad"][label] = sum(value ** 2 for value in norms.values()) ** 0.5
             row["update"][label] = length
         return row
+
+    def _counting(self, name):
+        def counted(net, inputs):
+            if net.training and mg.is_grad_enabled():  # not when somebody only looks
+                self.batches[name] = max(self.batches.get(name, 0), len(inputs[0]))
+
+        return counted
 
     def _noting(self, name, optimiser):
         step = optimiser.step
@@ -128,38 +150,60 @@ def has_batch_norm(net):
     return any(isinstance(layer, BATCH_NORMS) for layer in net.modules())
 
 
-def describe(images):
+def describe(images, groups=1):
     """Figures of uint8 images (N, H, W) or (N, H, W, C), of real ones as of samples, in units of the whole range.
 
     "spread": the mean distance between two of them, the root of their mean squared difference; 0 where all are alike.
-    "mean", "std", "low", "high": of the pixels. "period 2", "period 4": the share that patterns which repeat after two
-    and four pixels along an axis have in all variation: a checkerboard has far more of them than real images.
+    "nearest": the mean distance of each from the most similar other one, of its own group where the images are those of
+    several, one after another, as samples of classes are. "mean", "std", "low", "high": of the pixels.
+    "period 2", "period 4": the share that patterns which repeat after two and four pixels along an axis have in all
+    variation, over their share in noise; "peak 2", "peak 4": their power over that of nearly the same period. Real
+    images are far below 1 in the former, noise is at 1 in both, and a checkerboard far above.
     """
     values = images.reshape(len(images), -1).astype(np.float32) / 255
-    return {"spread": spread(values), "mean": float(values.mean()), "std": float(values.std()),
-            "low": float(values.min()), "high": float(values.max()),
-            "period 2": period(images, 2), "period 4": period(images, 4)}
+    near = float(np.mean([nearest(group) for group in np.split(values, groups)]))
+    row = {"spread": spread(values), "nearest": near, "mean": float(values.mean()),
+           "std": float(values.std()), "low": float(values.min()), "high": float(values.max())}
+    for pixels in (2, 4):
+        row[f"period {pixels}"], row[f"peak {pixels}"] = period(images, pixels)
+    return row
+
+
+def distances(values):
+    """The root of the mean squared difference of each two rows, a matrix."""
+    centred = (values - values.mean(0)).astype(np.float64)  # equal rows are then at 0 but for rounding
+    square = (centred ** 2).sum(1)
+    return np.sqrt((square[:, None] + square - 2 * centred @ centred.T).clip(0) / values.shape[1])
 
 
 def spread(values):
-    """The mean, over pairs of rows, of the root of their mean squared difference."""
+    """The mean of the `distances` of two rows."""
+    return float(distances(values).sum() / (len(values) * (len(values) - 1))) if len(values) > 1 else 0.0
+
+
+def nearest(values):
+    """The mean of the `distances` of each row from the nearest other one."""
     if len(values) < 2:
         return 0.0
-    centred = (values - values.mean(0)).astype(np.float64)  # equal rows are then at 0 but for rounding
-    square = (centred ** 2).sum(1)
-    distances = np.sqrt((square[:, None] + square - 2 * centred @ centred.T).clip(0) / values.shape[1])
-    return float(distances.sum() / (len(values) * (len(values) - 1)))
+    return float((distances(values) + np.diag(np.full(len(values), np.inf))).min(1).mean())
 
 
 def period(images, pixels):
-    """The share of the variation in images that repeats every so many pixels along an axis."""
+    """What repeats every so many pixels along an axis of images: (its mean power over that of all, its peak).
+
+    The peak is its power over that of what repeats a little more slowly. Both are 1 in noise. (0, 1) for images of less
+    than 8 pixels a side, in which there is no telling.
+    """
+    if min(images.shape[1:3]) < 8:
+        return 0.0, 1.0
     grey = images.reshape(*images.shape[:3], -1).mean(3)
     power = np.abs(np.fft.fft2(grey - grey.mean((1, 2), keepdims=True))) ** 2
-    marked = np.zeros(grey.shape[1:], bool)
-    for axis, n in zip((marked, marked.T), marked.shape):
-        axis[[round(n / pixels), n - round(n / pixels)]] = True  # a frequency, and the same with the other sign
-    whole = power.sum()
-    return float(power[:, marked].sum() / whole) if whole else 0.0
+    marked, beside = np.zeros((2, *grey.shape[1:]), bool)
+    for lines, lower in ((marked, 0), (beside, 1)):
+        for axis, n in zip((lines, lines.T), lines.shape):
+            axis[[round(n / pixels) - lower, n - round(n / pixels) + lower]] = True  # a frequency, of both signs
+    whole, there, near = power.mean(), power[:, marked & ~beside].mean(), power[:, beside & ~marked].mean()
+    return (float(power[:, marked].mean() / whole), float(there / max(near, 1e-9 * whole))) if whole else (0.0, 1.0)
 
 
 @contextlib.contextmanager
@@ -199,8 +243,19 @@ def distance(images, others):
     return float(np.sqrt(((values - before) ** 2).mean(1)).mean())
 
 
+def by_label(images, classes):
+    """How far samples of the same noise and another label are from each other, over how far any two are.
+
+    `images` are (classes * n, ...), class by class. 0 where labels change nothing.
+    """
+    values = images.reshape(len(images), -1).astype(np.float32) / 255
+    whole, columns = spread(values), values.reshape(classes, -1, values.shape[1])
+    return float(np.mean([spread(column) for column in columns.transpose(1, 0, 2)]) / whole) if whole else 0.0
+
+
 def confidence(D, groups):
     """{name: D's mean answer, in evaluation mode} for {name: what D is called with}, D staying as it was."""
     with untouched(D):
         D.eval()
         return {name: float(host(D(*inputs)).mean()) for name, inputs in groups.items()}
+

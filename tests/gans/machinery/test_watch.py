@@ -21,7 +21,8 @@ def test_the_answers_of_d_are_told_as_probabilities_and_as_they_are():
     assert (found["low"], found["high"], found["right on real"], found["right on fake"]) == (-3, 900, 0.5, 0.5)
     found = watch.answers("probabilities", np.float32([0.9, 0.4]), np.float32([0.2]))
     assert found["real"] == pytest.approx(0.65) and found["right on real"] == 0.5 and found["right on fake"] == 1
-    assert watch.answers("scores", real, fake) == {"low": -3, "high": 900, "real": 225.25, "fake": -1}
+    assert watch.answers("scores", real, fake) == {"as": "scores", "low": -3, "high": 900, "real": 225.25,
+                                                    "fake": -1}
 
 
 @pytest.mark.parametrize("shape, order", [((3, 4), (0, 1)), ((3, 4), (1, 0)), ((2, 3, 4, 5), (0, 2, 3, 1)), ((), ())])
@@ -78,13 +79,61 @@ def test_a_checkerboard_is_told_from_noise_by_its_period(size):
     y, x = np.mgrid[:size, :size]
     board = np.broadcast_to(((y + x) % 2 * 100).astype(np.uint8), (20, size, size))
     stripes = np.broadcast_to((x // 2 % 2 * 100).astype(np.uint8)[..., None], (20, size, size, 3))
-    if size % 2 == 0:  # of noise, one frequency of each axis
-        assert watch.period(noise, 2) == pytest.approx(2 / size, rel=0.3)
+    for pixels in (2, 4):
+        assert watch.period(noise, pixels) == (pytest.approx(1, rel=0.3), pytest.approx(1, rel=0.5))
     if size % 4 == 0:
-        assert watch.period(board, 2) == pytest.approx(1) and watch.period(board, 4) == pytest.approx(0, abs=1e-9)
-        assert watch.period(stripes, 4) == pytest.approx(1) and watch.period(stripes, 2) == pytest.approx(0, abs=1e-9)
-    assert watch.period(noise // 2 + board // 4, 2) > watch.period(noise, 2)
-    assert watch.period(np.full((3, size, size), 7, np.uint8), 2) == 0
+        lines = 1 - (1 - 1 / size) ** 2, 1 - (1 - 2 / size) ** 2  # of the plane of frequencies, for 2 and for 4 pixels
+        assert watch.period(board, 2)[0] == pytest.approx(1 / lines[0]) and watch.period(board, 2)[1] > 1e6
+        assert watch.period(stripes, 4)[0] == pytest.approx(1 / lines[1])
+        assert watch.period(board, 4)[0] == pytest.approx(0, abs=1e-9) == watch.period(stripes, 2)[0]
+    mixed = watch.period(noise // 2 + board // 4, 2)
+    assert mixed[0] > watch.period(noise, 2)[0] and mixed[1] > watch.period(noise, 2)[1]
+    assert watch.period(np.full((3, size, size), 7, np.uint8), 2) == (0, 1) == watch.period(noise[:, :7, :7], 2)
+
+
+def test_the_nearest_fellow_is_of_the_same_group():
+    values = np.random.default_rng(0).integers(0, 256, (6, 4, 4), np.uint8)
+    rows = values.reshape(6, -1) / 255
+    near = lambda rows: [min(np.sqrt(((a - b) ** 2).mean()) for j, b in enumerate(rows) if j != i)
+                         for i, a in enumerate(rows)]
+    assert watch.describe(values)["nearest"] == pytest.approx(np.mean(near(rows)), rel=1e-5)
+    grouped = np.mean(near(rows[:3]) + near(rows[3:]))
+    assert watch.describe(values, groups=2)["nearest"] == pytest.approx(grouped, rel=1e-5)
+    assert watch.describe(np.repeat(values[:1], 6, 0))["nearest"] == 0 == watch.nearest(rows[:1])
+
+
+def test_labels_that_change_nothing_are_told_by_the_samples():
+    rng = np.random.default_rng(0)
+    seeds, kinds = rng.integers(0, 100, (1, 5, 8, 8)), rng.integers(0, 100, (3, 1, 8, 8))
+    deaf, heard, alone = (np.broadcast_to(x, (3, 5, 8, 8)).reshape(15, 8, 8).astype(np.uint8)
+                          for x in (seeds, seeds + kinds, kinds))
+    assert watch.by_label(deaf, 3) == pytest.approx(0, abs=1e-6) and 0.5 < watch.by_label(heard, 3) < 1.3
+    assert watch.by_label(alone, 3) > 1 and watch.by_label(np.zeros((6, 4, 4), np.uint8), 3) == 0
+
+
+def test_a_batch_that_networks_with_batch_normalisation_learn_from_is_counted_and_looks_are_not():
+    D = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
+    parts = {"D": D, "plain": nn.Linear(2, 1), "optimiser_d": optim.SGD(D.parameters(), 0.1)}
+    watching = watch.Updates(parts)
+    watching.begin()
+    for n in (4, 6):
+        D(mg.randn(n, 2))
+        parts["plain"](mg.randn(9, 2))
+    with mg.no_grad():
+        D(mg.randn(50, 2))
+    watch.confidence(D, {"all": (mg.randn(60, 2),)})
+    assert watching.end()["batch"] == {"D": 6}
+    D(mg.randn(70, 2))
+    assert watching.batches == {"D": 6}, "watched no more"
+
+
+def test_pixels_are_of_the_first_few_and_tell_how_many_there_are():
+    images = np.random.default_rng(0).random((20, 3, 4, 4)).astype(np.float32)
+    images[watch.FEW:] = 9
+    found = watch.pixels(mg.tensor(images))
+    first = images[:watch.FEW]
+    assert (found["images"], found["values"], found["high"]) == (20, 48, first.max())
+    assert found["spread"] == pytest.approx(watch.spread(first.reshape(len(first), -1)))
 
 
 def test_two_modes_differ_where_running_statistics_do_not_fit_and_leave_no_trace():

@@ -357,7 +357,7 @@ class Machine:
         """The items of a call by C functions, if their bits on random operands are NumPy's; else None."""
         by_c = {"product": lambda call: product(call, self.memory), "reduce": self.sum, "each": self.inner}
         items, memory = by_c[call.kind](call) if call.kind in by_c else None, self.memory
-        if items is None or any(memory.buffers[v.buffer].kind in ("live", "carried") for v in call.outs):
+        if items is None or any(memory.buffers[v.buffer].kind == "live" for v in call.outs):
             return items
         rng, found = numpy.random.default_rng(0), []
         own = [memory.array(v) for v in call.views if memory.buffers[v.buffer].kind == "memory"]

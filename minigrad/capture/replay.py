@@ -13,7 +13,7 @@ import numpy
 from minigrad import random
 from minigrad.backend import owner
 from minigrad.capture.plan import alive, joined, places, traffic
-from minigrad.capture.record import Call, Number, Refused, Where
+from minigrad.capture.record import Number, Refused
 from minigrad.capture.source import Memory, Source
 from minigrad.capture.traced import Traced
 from minigrad.graph import Handle, Op
@@ -63,18 +63,23 @@ class Plan:
     def __init__(self, recording, inputs, result, conditions, executor):
         began, r = time.perf_counter(), recording.recorder
         self.recording, self.recorder, self.inputs = recording, r, inputs
-        calls = r.calls + [Call("each", "copy", (r.view(new),), (r.view(old),), Where(path, "stays"))
-                           for path, old, new in recording.rebound]
+        calls, self.misses = r.calls, 0
         outs = [(call, view, r.buffers[view.buffer]) for call in calls for view in call.outs]
         for call, _, buffer in outs:
-            if buffer.kind == "input":
-                raise Refused(f"capture: {call.where}\nwrites into an argument of the step; clone() it first")
-        self.results = [r.view(x.value) for x in traced_in(result)]
-        kept = self.results + [view for _, view, b in outs if b.kind in ("live", "carried", "flags")]
-        self.written = list({b.number: b for _, _, b in outs if b.kind in ("live", "carried")}.values())
+            if buffer.kind in ("input", "carried"):
+                what = "an argument of the step" if buffer.kind == "input" else f"{buffer.name}, and replaces it later"
+                raise Refused(f"capture: {call.where}\nwrites into {what}; clone() it first")
+        self.results = [r.view(x.value) for x in traced_in(result)] + [r.view(new) for new in recording.rebound]
+        carried = [r.view(old) for _, old in recording.carried]
+        for buffer in r.buffers:
+            if buffer.kind == "carried":
+                buffer.array = buffer.array.copy("K")  # the plan's own: whoever holds the old tensor goes on seeing it
+        kept = self.results + [view for _, view, b in outs if b.kind in ("live", "flags")]
+        self.written = list({b.number: b for _, _, b in outs if b.kind == "live"}.values())
         self.steps = joined(alive(calls, kept), kept)
         pinned = {view.buffer for view in self.results}
         self.memory = Memory(r, *places(self.steps, r.buffers, pinned, registers=executor is not None))
+        self.carried = [self.memory.array(view) for view in carried]
         self.source = Source(r, self.steps, self.memory)
         self.machine = executor(self) if executor else None
         self.run = self.machine.run if self.machine else self.source.run
@@ -95,6 +100,9 @@ class Plan:
             names[f"input_{i}"], names[f"shape_{i}"], names[f"dtype_{i}"] = static, static.shape, static.dtype
             lines += [f"    given = {text}", f"    if given.shape != shape_{i} or given.dtype != dtype_{i}:",
                       f"        refuse({text!r}, given, shape_{i}, dtype_{i})", f"    input_{i}[...] = given"]
+        for i, ((slot, _), place) in enumerate(zip(self.recording.carried, self.carried)):
+            names[f"carried_{i}"] = place
+            lines.append(f"    carried_{i}[...] = {slot.text(r)}.array")
         array = r.number_buffer.array
         for (text, dtype), place in r.numbers.items():
             kind = f"numbers_{dtype.char}"
@@ -128,7 +136,11 @@ class Plan:
             names[f"result_{i}"] = self.memory.array(view)
             return Text(f"wrap(result_{i}.copy('K'))" if isinstance(x, Handle) else f"result_{i}.copy('K')")
 
-        lines.append(f"    return {rebuilt(result, returned)!r}")
+        given_back = f"    return {rebuilt(result, returned)!r}"
+        for (slot, _), (i, view) in zip(self.recording.carried, views):
+            names[f"result_{i}"] = self.memory.array(view)
+            lines.append(f"    {slot.text(r)} = wrap(result_{i}.copy('K'))")
+        lines.append(given_back)
         names.update({type(x).__name__: type(x) for x in (result,) if hasattr(x, "_fields")}, **r.bound)
         exec("\n".join(lines), names)
         return names["replay"], "\n".join(lines)
@@ -152,7 +164,7 @@ class Plan:
     def state(self):
         """A copy of all that a replay changes: the memory, the numbers that it counts, the sources of random ones."""
         return ([buffer.array.copy("K") for buffer in self.written], [slot.value for slot, _ in self.recording.counts],
-                [source.state for source in self.generators()])
+                [source.state for source in self.generators()], [slot.value for slot, _ in self.recording.carried])
 
     def restore(self, state):
         """Put everything back as it was."""
@@ -162,6 +174,8 @@ class Plan:
             slot.put(value)
         for source, value in zip(self.generators(), state[2]):
             source.state = value
+        for (slot, _), value in zip(self.recording.carried, state[3]):
+            slot.put(value)
 
     def refuse_input(self, text, given, shape, dtype):
         """An argument of another shape or dtype."""

@@ -249,7 +249,9 @@ class Recording:
         for optimiser in self.watched:
             del optimiser.numbers
         Recorder.active = self.reach = None
-        self.settle()
+        for slot, _ in self.carried:
+            if isinstance(slot.value, Handle):
+                slot.value.array = plain(slot.value.array)
 
     watched, tries = (), 0
 
@@ -322,7 +324,7 @@ class Recording:
     def finish(self, results):
         """Look at what the step left behind, beside its results, which has to be known to the plan."""
         self.forget_gradients()
-        self.rebound = [(slot.path, old, slot.value.array.value) for slot, old in self.carried]
+        self.rebound = [plain(slot.value.array) for slot, _ in self.carried]
         for tensor, array in self.tensors:
             if plain(tensor.array) is not array:
                 raise Refused(f"capture: the step gives {self.reach.names[id(tensor)]} other memory (.data =, .to()); "
@@ -337,13 +339,6 @@ class Recording:
                 raise Refused(f"capture: {line}\nleaves a tensor of shape {x.shape} behind, in a list or another "
                               "object; return it from the step, and keep it outside")
 
-    def settle(self):
-        """Let tensors that the step puts in others' places have the memory of those."""
-        for slot, old in self.carried:
-            if slot.value.array is not old:
-                old[...] = plain(slot.value.array)
-                slot.value.array = old
-
     def forget_gradients(self):
         """No gradient outlives a captured step."""
         for tensor, _ in self.tensors:
@@ -351,7 +346,7 @@ class Recording:
 
     def used(self):
         """(tensor, array, name) of the tensors whose memory the step used."""
-        memory = {id(buffer.array) for buffer in self.recorder.buffers}
+        memory = {id(buffer.array) for buffer in self.recorder.buffers if buffer.kind != "carried"}
         return [(tensor, array, self.recorder.called[array.__array_interface__["data"][0], array.shape])
                 for tensor, array in self.tensors if id(owner(array)) in memory]
 

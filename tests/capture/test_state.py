@@ -249,3 +249,78 @@ def test_two_captured_steps_share_a_network(executor):
             losses += [bits(training.run(data(i))), bits(second(data(i + 100)))]
         found.append((losses, training.state()))
     assert found[0] == found[1]
+
+
+def test_a_tensor_that_somebody_kept_stays_as_it_was_when_the_step_replaces_it(executor):
+    found = []
+    for kind in (None, executor):
+        w, mean, history = nn.Parameter(mg.ones(3)), mg.zeros(()), []
+
+        def step(x):
+            nonlocal mean
+            loss = ((w - x) ** 2).sum()  # noqa: B023
+            mean = 0.9 * mean + 0.1 * loss.detach()
+            return loss
+
+        run = mg.capture(step, kind) if kind else step
+        for i in range(10):
+            run(mg.full((3,), float(i)))
+            history.append(mean)
+        if kind:
+            assert run.replays == 6
+            mean = mg.ones(())  # and another one is taken in
+            run(mg.ones(3))
+            assert mean.item() == pytest.approx(0.9)
+        found.append([x.item() for x in history])
+    assert found[0] == found[1] and len(set(found[0])) == 10
+
+
+def test_an_argument_that_is_a_tensor_in_some_calls_only(executor):
+    def step(x, more, flag=False):
+        return x + (0 if more is None else more) * (2 if flag else 1)
+
+    captured, x, more = mg.capture(step, executor), mg.ones(2), mg.full((2,), 5.0)
+    for i in range(24):
+        given = (x, more if i % 2 else None, i % 3 == 0)
+        assert captured(*given).tolist() == step(*given).tolist()
+    assert len(captured.plans) == 4 and captured.replays > 4
+
+
+def test_a_schedule_that_looks_at_every_third_step_needs_two_plans(executor):
+    found = []
+    for kind in (None, executor):
+        training = Training(kind)
+        schedule, inner = optim.lr_scheduler.StepLR(training.optimiser, 3, 0.5), training.step
+
+        def step(x):
+            loss = inner(x)  # noqa: B023
+            schedule.step()  # noqa: B023
+            return loss
+
+        run = mg.capture(step, kind) if kind else step
+        losses = [bits(run(data(i))) for i in range(40)]
+        found.append((losses, training.state(), training.optimiser.param_groups[0]["lr"]))
+    assert found[0] == found[1]
+    assert len(run.plans) == 2 and run.replays > 20
+
+
+def test_a_hook_that_is_registered_between_calls_is_called(executor):
+    training, seen = Training(executor), []
+    training.steps(0, 6)
+    handle = training.net[0].register_forward_hook(lambda module, inputs, output: seen.append(output.shape))
+    training.steps(6, 8)
+    assert seen == [(8, 6)] * 2
+    handle.remove()
+    losses, expected = training.steps(8, 12), Training()
+    expected.steps(0, 8)
+    assert losses == expected.steps(8, 12)
+
+
+def test_draws_from_a_generator_of_ones_own(executor):
+    found = []
+    for kind in (None, executor):
+        own, numpys = mg.Generator().manual_seed(3), np.random.default_rng(5)
+        step = lambda x: x + mg.rand(2, generator=own) + mg.randn(2, generator=numpys)  # noqa: B023
+        run = mg.capture(step, kind) if kind else step
+        found.append([run(mg.zeros(2)).tolist() for _ in range(8)])
+    assert found[0] == found[1]

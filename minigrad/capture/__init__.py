@@ -14,6 +14,7 @@ from minigrad.capture.replay import MISS, Plan, leaves, rebuilt
 from minigrad.capture.state import Reach, Recording, changed
 from minigrad.capture.traced import Traced
 from minigrad.graph import Handle, Op
+from minigrad.hooks import HookHandle
 from minigrad.modes import mode
 
 __all__ = ["Captured", "Refused", "capture"]
@@ -60,7 +61,7 @@ class Captured:
     def __init__(self, step, executor="auto"):
         self.step = self.__wrapped__ = step
         self.plan, self.plans, self.replays = None, [], 0
-        self._executor, self._begun, self._guards = _executor(executor), {}, ()
+        self._executor, self._begun, self._guards, self._hooked = _executor(executor), {}, (), HookHandle.changed
 
     def __call__(self, *args, **kwargs):
         if self.plan is not None:
@@ -93,6 +94,8 @@ class Captured:
             raise Refused("capture: detect_anomaly looks at every op, and a captured step has none; call the step "
                           "itself, captured.step" if mode.anomaly else "capture: a captured step is called within "
                           "another that is being recorded; call captured.step there")
+        if HookHandle.changed != self._hooked:
+            self.plans, self.plan, self._begun, self._hooked = [], None, {}, HookHandle.changed
         for plan in self.plans:
             result = plan.replay(args, kwargs)
             if result is not MISS:
@@ -129,6 +132,8 @@ class Captured:
                               "itself")
         numbers, tensors = reach.values((int, float)), reach.values(Handle)
         result = self.step(*args, **kwargs)
+        if HookHandle.changed != self._hooked:
+            raise Refused("capture: the step registers or takes off hooks of modules or parameters; do that outside")
         reach = Reach(self.step)
         now = reach.values((int, float))
         counted = changed(numbers, now, lambda a, b: a == b or a != a)
@@ -168,7 +173,8 @@ class Captured:
 
     def _conditions(self, found, recording):
         """What has to hold for the plan to be that of a call, as Python text."""
-        r, conditions = recording.recorder, []
+        r = recording.recorder
+        conditions = [f"{r.bind(HookHandle, 'hooks')}.changed == {HookHandle.changed}"]
         for kind, text, x in found:
             if kind == "array":
                 conditions.append(f"type({text}) is {r.bind(type(x), type(x).__name__)}")

@@ -164,6 +164,18 @@ def test_a_flag_that_is_another_one_each_time():
                 captured(mg.ones(2), k)
 
 
+def test_hooks_that_the_step_itself_registers():
+    net = nn.Linear(2, 2)
+
+    def step(x):
+        with net.register_forward_hook(lambda module, inputs, output: output * 2):
+            return net(x)
+
+    with pytest.raises(Refused, match="registers or takes off hooks"):
+        calls(step, mg.ones(2))
+    calls(lambda x: net(x).register_hook(print) and x, mg.ones(2))  # of a tensor of the step: no harm
+
+
 def test_an_unknown_executor():
     with pytest.raises(ValueError, match="executor is 'jit'; use 'auto', 'machine' or 'numpy'"):
         mg.capture(lambda x: x, "jit")

@@ -304,16 +304,22 @@ def test_a_schedule_that_looks_at_every_third_step_needs_two_plans(executor):
     assert len(run.plans) == 2 and run.replays > 20
 
 
-def test_a_hook_that_is_registered_between_calls_is_called(executor):
-    training, seen = Training(executor), []
-    training.steps(0, 6)
-    handle = training.net[0].register_forward_hook(lambda module, inputs, output: seen.append(output.shape))
-    training.steps(6, 8)
-    assert seen == [(8, 6)] * 2
-    handle.remove()
-    losses, expected = training.steps(8, 12), Training()
-    expected.steps(0, 8)
-    assert losses == expected.steps(8, 12)
+def test_hooks_registered_and_taken_off_between_calls_change_what_is_replayed(executor):
+    found = []
+    for kind in (None, executor):
+        training, losses = Training(kind), []
+        for i in range(32):
+            if i == 8:
+                module = training.net[0].register_forward_hook(lambda module, inputs, output: output * 2)
+            if i == 16:
+                leaf = training.net[0].weight.register_hook(lambda g: g * 0.5)
+            if i == 24:
+                module.remove(), leaf.remove()
+            losses += training.steps(i, i + 1)
+        if kind:
+            assert training.run.replays == 32 - 4 * 4
+        found.append((losses, training.state()))
+    assert found[0] == found[1]
 
 
 def test_draws_from_a_generator_of_ones_own(executor):

@@ -87,11 +87,13 @@ def peak_memory():
 
 
 class Peer:
-    """A worker process and the questions to it."""
+    """A worker process and the questions to it. `module` is the benchmark whose worker it is."""
+
+    module = "bench.peers"
 
     def __init__(self, library, case, threads):
         count = str(threads)
-        command = [sys.executable, "-m", "bench.peers", "--worker", library, "--cases", case, "--threads", count]
+        command = [sys.executable, "-m", self.module, "--worker", library, "--cases", case, "--threads", count]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1],
             env={**os.environ, "OMP_NUM_THREADS": count, "OPENBLAS_NUM_THREADS": count, "MKL_NUM_THREADS": count})

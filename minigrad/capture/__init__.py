@@ -16,6 +16,7 @@ from minigrad.capture.traced import Traced
 from minigrad.graph import Handle, Op
 from minigrad.hooks import HookHandle
 from minigrad.modes import mode
+from minigrad.nn.module import Module
 
 __all__ = ["Captured", "Refused", "capture"]
 AGAIN = object()
@@ -61,7 +62,8 @@ class Captured:
     def __init__(self, step, executor="auto"):
         self.step = self.__wrapped__ = step
         self.plan, self.plans, self.replays = None, [], 0
-        self._executor, self._begun, self._guards, self._hooked = _executor(executor), {}, (), HookHandle.changed
+        self._executor, self._begun, self._guards = _executor(executor), {}, ()
+        self._watched, self._hooks, self.hooked = [], (), HookHandle.changed
 
     def __call__(self, *args, **kwargs):
         if self.plan is not None:
@@ -94,8 +96,10 @@ class Captured:
             raise Refused("capture: detect_anomaly looks at every op, and a captured step has none; call the step "
                           "itself, captured.step" if mode.anomaly else "capture: a captured step is called within "
                           "another that is being recorded; call captured.step there")
-        if HookHandle.changed != self._hooked:
-            self.plans, self.plan, self._begun, self._hooked = [], None, {}, HookHandle.changed
+        if HookHandle.changed != self.hooked:
+            self.hooked, now = HookHandle.changed, hooks_of(self._watched)
+            if now != self._hooks:  # of one of these, not of another's
+                self.plans, self.plan, self._begun, self._hooks = [], None, {}, now
         for plan in self.plans:
             result = plan.replay(args, kwargs)
             if result is not MISS:
@@ -132,13 +136,15 @@ class Captured:
                               "itself")
         numbers, tensors = reach.values((int, float)), reach.values(Handle)
         result = self.step(*args, **kwargs)
-        if HookHandle.changed != self._hooked:
+        if HookHandle.changed != self.hooked:
             raise Refused("capture: the step registers or takes off hooks of modules or parameters; do that outside")
         reach = Reach(self.step)
         now = reach.values((int, float))
         counted = changed(numbers, now, lambda a, b: a == b or a != a)
         carried = changed(tensors, reach.values(Handle), lambda a, b: a is b)
         self._guards = reach.guarded(counted)
+        self._watched = [x for x in reach.things if isinstance(x, (Module, Handle))]
+        self._hooks = hooks_of(self._watched)
         # New counters, as of a buffer that an optimiser made anew, are watched during another such call.
         return result, AGAIN if stage is None and now.keys() - numbers.keys() else (counted, carried)
 
@@ -174,7 +180,7 @@ class Captured:
     def _conditions(self, found, recording):
         """What has to hold for the plan to be that of a call, as Python text."""
         r = recording.recorder
-        conditions = [f"{r.bind(HookHandle, 'hooks')}.changed == {HookHandle.changed}"]
+        conditions = [f"{r.bind(HookHandle, 'hooks')}.changed == {r.bind(self, 'captured')}.hooked"]
         for kind, text, x in found:
             if kind == "array":
                 conditions.append(f"type({text}) is {r.bind(type(x), type(x).__name__)}")
@@ -232,6 +238,17 @@ class Captured:
         self.plans.append(plan)
         self.plan = plan
         return result
+
+
+def hooks_of(things):
+    """The keys of all hooks of modules and tensors."""
+    found = []
+    for x in things:
+        hooks = vars(x._hooks).values() if isinstance(x, Module) and x._hooks else ()
+        if isinstance(x, Handle) and x.node is not None and x.node.parents == () and x.node.hooks:  # a leaf
+            hooks = [x.node.hooks]
+        found.append([list(these) for these in hooks if these])
+    return found
 
 
 def _bits(leaf):

@@ -6,10 +6,13 @@ inside its optimiser's flat buffer are views that a call writes. A `Number` is a
 in the next step (a step count, a learning rate): it computes, and remembers the expression that it came from.
 """
 
+import builtins
+import keyword
 import linecache
 import math
 import operator
 import os
+import re
 import sys
 import threading
 import weakref
@@ -23,6 +26,9 @@ from minigrad.errors import MinigradError
 from minigrad.graph import Op
 
 _HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+TAKEN = re.compile("args|kwargs|given|MISS|run|wrap|touch|np|math|generator|refuse|wrong|flags|expected|replay|"
+                   "(numbers|input|shape|dtype|draw|args|options|memory|result|carried)_[0-9a-z]+")
+"""The names in the text around a plan that are its own."""
 LARGE = 1 << 24  # bytes: no array that a step makes by NumPy itself may be larger
 
 
@@ -276,7 +282,7 @@ class Recorder:
                 return name
         name = "".join(c if c.isalnum() else "_" for c in hint).strip("_")
         name = f"_{name}" if not name or name[0].isdigit() else name
-        while name in self.bound:
+        while name in self.bound or TAKEN.fullmatch(name) or keyword.iskeyword(name) or hasattr(builtins, name):
             name += "_"
         self.bound[name] = thing
         return name

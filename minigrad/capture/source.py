@@ -52,7 +52,7 @@ class Source:
     def __init__(self, recording, steps, memory):
         self.recording, self.memory, self.called = recording, memory, recording.called
         self.names, self.count = {}, {}
-        self.namespace = {"np": numpy, "put": put}
+        self.namespace = {"np": numpy, "put": put, "run": None, "float": float, "slice": slice}
         self.lines = [[self.statement(call) for call in step.calls] for step in steps]
         self.steps = steps
 

@@ -1,6 +1,7 @@
 """What happens between the calls of a captured step: resumes, switches, rates, other plans."""
 
 import copy
+import sys
 import threading
 
 import numpy as np
@@ -228,12 +229,14 @@ def test_what_other_threads_compute_meanwhile_is_left_alone():
             if type(y.array) is not np.ndarray:
                 wrong.append(type(y.array))
 
-    thread = threading.Thread(target=work)
+    thread, interval = threading.Thread(target=work), sys.getswitchinterval()
     thread.start()
     try:
+        sys.setswitchinterval(1e-5)
         for seed in range(3):
             Training("numpy", seed).steps(0, 5)
     finally:
+        sys.setswitchinterval(interval)
         done.set()
         thread.join()
     assert not wrong
@@ -321,6 +324,18 @@ def test_hooks_registered_and_taken_off_between_calls_change_what_is_replayed(ex
             assert training.run.replays == 32 - 4 * 4
         found.append((losses, training.state()))
     assert found[0] == found[1]
+
+
+def test_names_of_the_user_may_be_those_of_the_plans_text(executor):
+    args, run, wrap, np_, result_0, input_0, float_ = {"lambda": 2.0}, 3.0, [1.0], mg.ones(2), mg.ones(2), 4, True
+    flags = mg.zeros(2)
+
+    def step(given):
+        flags.add_(1)
+        return given * args["lambda"] * run * wrap[0] * np_ + result_0 * input_0 + (flags if float_ else 0)
+
+    captured = mg.capture(step, executor)
+    assert [captured(mg.ones(2)).tolist() for _ in range(6)] == [[10.0 + i] * 2 for i in range(1, 7)]
 
 
 def test_draws_from_a_generator_of_ones_own(executor):

@@ -1,10 +1,25 @@
-"""`capture`: a step recorded once and replayed as compiled code.
+"""`capture`: a step recorded once and replayed as compiled code, to the last bit. docs/capture.md is for its users.
 
 A training step that never changes its shapes does the same calls on the same memory again and again; what it pays for
-at every step is finding that out. `capture(step)` finds it out once. The first calls run the step as it is, with a
-third array library (`traced.py`) flowing through the very same modules, ops and optimisers. What it wrote down
-(`record.py`, `state.py`, `kernels.py`) becomes a plan (`plan.py`, `replay.py`), which NumPy runs line by line
-(`source.py`) or, where llvmlite is installed, machine code (`machine.py`) in a single call.
+at every step is finding that out. `capture(step)` finds it out once, and the whole design is in how the first calls go
+(`Captured._otherwise` below leads through them):
+
+    1. `_first`   runs the step as it is, and sees what it changes in Python: counts, and tensors that it replaces.
+    2. `_record`  runs it with a third array library flowing through the very same modules, ops and optimisers
+                  (`traced.py`), which computes, and writes down each call on views of memory (`record.py`).
+                  `state.py` finds what a step reaches, and lets it hold Traced arrays and Numbers meanwhile.
+                  Convolutions and batch normalisations are written down as one call each (`kernels.py`).
+    3. `_record`  again: a Python number or array that is another one now is refused by its line. The second recording
+                  becomes a plan: what nobody reads goes, calls join into loops, memory is used again (`plan.py`).
+    4. `_check`   runs plan and step from one state. Only a plan that leaves the same bits everywhere is used.
+
+From then on `plan.replay(args, kwargs)` is the step: a Python function of a few lines, made as text (`replay.py`), that
+looks whether all that the recording depended on is still so, fills in arguments, rates and random numbers, and runs the
+arrays' part: lines of NumPy (`source.py`, which is also what `print(captured.plan)` shows), or, where llvmlite is
+installed, one call of machine code whose bits are NumPy's (`machine.py`). Where something is no longer so it returns
+MISS, and another plan, or the four calls for one, follow. `picture.py` looks at plans.
+
+The order to read: this file, `record.py` (View, Call, Number: what a recording is made of), `traced.py`, `plan.py`.
 """
 
 import numpy

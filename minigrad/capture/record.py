@@ -27,7 +27,7 @@ from minigrad.graph import Op
 
 _HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 TAKEN = re.compile("args|kwargs|given|MISS|run|wrap|touch|np|math|generator|refuse|wrong|flags|expected|replay|"
-                   "(numbers|input|shape|dtype|draw|args|options|memory|result|carried)_[0-9a-z]+")
+                   "(numbers|input|shape|dtype|draw|args|options|memory|span|result|carried)_[0-9a-z]+")
 """The names in the text around a plan that are its own."""
 LARGE = 1 << 24  # bytes: no array that a step makes by NumPy itself may be larger
 
@@ -346,5 +346,5 @@ def here():
     if way == "forward" and module:
         r.modules[id(op)] = module
     path, number = frame.f_code.co_filename, frame.f_lineno
-    return Where(f"{path.removeprefix(os.getcwd() + os.sep)}:{number}", linecache.getline(path, number).strip(),
-                 module or "", f"{type(op).__name__}{'.backward' * (way == 'backward')}" if op else "")
+    code = " ".join(linecache.getline(path, number).split())
+    return Where(f"{path.removeprefix(os.getcwd() + os.sep)}:{number}", code, module or "", f"{type(op).__name__}{'.backward' * (way == 'backward')}" if op else "")

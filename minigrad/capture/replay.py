@@ -126,7 +126,8 @@ class Plan:
             buffer = r.buffers[number]
             if id(buffer.array) in seen:
                 names[f"memory_{i}"], start = buffer.array, self.memory.address[number]
-                lines.append(f"    touch(memory_{i}, ({start + first}, {start + last}))")
+                names[f"span_{i}"] = start + first, start + last
+                lines.append(f"    touch(memory_{i}, span_{i})")
         views = iter(enumerate(self.results))
 
         def returned(x):

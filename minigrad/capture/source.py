@@ -9,6 +9,7 @@ import ctypes
 import functools
 import itertools
 import keyword
+import math
 import operator
 
 import numpy
@@ -106,6 +107,8 @@ class Source:
         if buffer.kind == "live":
             at, flipped = self.memory.at(view), view.shape[::-1]
             name = self.called.get((at, view.shape)) or (at, flipped) in self.called and self.called[at, flipped] + "_T"
+            name = name or next((name for (there, shape), name in self.called.items()
+                                 if there == at and math.prod(shape) == view.size), None)
         if buffer.kind == "numbers":
             name = next(text for (text, _), place in self.recording.numbers.items() if 8 * place == view.offset)
         elif not name:

@@ -2,6 +2,7 @@
 
   python -m tests.capture demos [--steps 1000] [--demos pattern1010 mnist ...]    each demo with --capture and without
   python -m tests.capture fuzz [--programs 1000] [--first 0]                      random networks, optimisers and steps
+  python -m tests.capture page                                                    write the plan in docs/capture.md
 
 `demos` trains each demo twice and compares metrics.csv, the samples' pictures and all that a checkpoint holds. `fuzz`
 makes a training step from a number, captures it on both executors, and compares losses, parameters and the state of its
@@ -9,6 +10,7 @@ optimiser after each call. Both exit with 1 where a bit differs or a step is ref
 """
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -61,6 +63,31 @@ def demos(names, steps):
     return wrong
 
 
+PAGE = Path(__file__).parents[2] / "docs" / "capture.md"
+BEGIN, END = "<!-- begin plan: python -m tests.capture page writes it -->\n", "<!-- end plan -->"
+
+
+def plan_of_the_page(folder):
+    """The text of the plan of the step that stands on the page, run in a folder."""
+    import re
+    import subprocess
+
+    code, = re.findall(r"```python file=step\.py\n(.*?)```", PAGE.read_text(), re.S)
+    Path(folder, "step.py").write_text(code + "print(step.plan.source.text())\n")
+    command = [sys.executable, "step.py"]
+    environment = {**os.environ, "PYTHONPATH": str(PAGE.parents[1])}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.rstrip() + "\n"
+
+
+def page():
+    """Write the plan into the page."""
+    with tempfile.TemporaryDirectory() as folder:
+        head, rest = PAGE.read_text().split(BEGIN)
+        tail = rest.split(END)[1]
+        PAGE.write_text(f"{head}{BEGIN}```python\n{plan_of_the_page(folder)}```\n{END}{tail}")
+
+
 def losses(path):
     """The rows of metrics.csv without times and memory."""
     from gans.machinery.log import read_table
@@ -75,12 +102,15 @@ def main(arguments=None):
     one = commands.add_parser("demos")
     one.add_argument("--steps", type=int, default=1000)
     one.add_argument("--demos", nargs="+", choices=list(DEMOS), default=list(DEMOS))
+    commands.add_parser("page")
     other = commands.add_parser("fuzz")
     other.add_argument("--programs", type=int, default=1000)
     other.add_argument("--first", type=int, default=0)
     options = parser.parse_args(arguments)
     if options.command == "demos":
         return 1 if demos(options.demos, options.steps) else 0
+    if options.command == "page":
+        return page()
     from tests.capture.programs import campaign
 
     return 1 if campaign(range(options.first, options.first + options.programs)) else 0

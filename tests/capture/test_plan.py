@@ -8,6 +8,7 @@ import pytest
 import minigrad as mg
 from minigrad import nn, optim
 from minigrad.capture import Refused
+from tests.capture import __main__ as command
 
 
 def planned(step, *args, executor="numpy"):
@@ -165,11 +166,16 @@ def test_the_text_names_lines_modules_and_parameters():
 
     captured = planned(step, mg.ones(2, 4))
     text = str(captured.plan)
-    assert "loss = (D(x) ** 2).sum()  # the line that is shown" in text
+    assert "loss = (D(x) ** 2).sum() # the line that is shown" in text
     assert "np.dot(input_0, D_0_weight" in text and "D.0 LinearThen" in text and "test_plan.py:" in text
     assert "D.0 LinearThen.backward" in text and "np.multiply(optimiser_gradients" in text
     assert "numbers_f[0] = float(optimiser_group0['lr'])" in text
     compile(text, "plan", "exec")
+
+
+def test_the_plan_on_the_page_is_the_one_of_the_step_above_it(tmp_path):
+    text = command.PAGE.read_text().split(command.BEGIN)[1].split(command.END)[0]
+    assert text == f"```python\n{command.plan_of_the_page(tmp_path)}```\n", "python -m tests.capture page"
 
 
 def test_a_profile_by_line_which_changes_nothing(executor):

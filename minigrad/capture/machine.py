@@ -18,7 +18,7 @@ from numpy.linalg import _umath_linalg
 
 from minigrad.capture.plan import traffic, walk
 from minigrad.capture.record import View
-from minigrad.capture.source import one_after_another, one_thread
+from minigrad.capture.source import in_order, one_thread, opaque
 
 QUICK = 1 << 20  # bytes: a step that moves fewer keeps Python's lock, whose release and return take as long
 
@@ -338,7 +338,12 @@ class Machine:
                 items = self.checked(step.calls[0], lines) or plan.source.compile(lines)
             self.items.append(items)
         parts = self.parts()
-        self.run = parts[0][0] if len(parts) == 1 and not parts[0][1] else lambda: one_after_another(parts)
+        if len(parts) == 1 and not any(map(one_thread, plan.steps)):
+            self.run = parts[0][0]  # nothing around it
+        else:
+            groups = itertools.groupby(parts, lambda part: opaque(part[1][0]))
+            self.run = in_order([([run for run, _ in group], [step for _, steps in group for step in steps])
+                                 for group in (list(group) for _, group in groups)])
 
     def build(self, text):
         """Compile LLVM's text."""
@@ -407,21 +412,17 @@ class Machine:
             ("ptr", self.memory.at(x)), ("i64", row), ("i64", step))]
 
     def parts(self, each=False):
-        """[(function, whether the BLAS is on one thread meanwhile)] in order: machine code, or a step's lines of NumPy.
-
-        A function each step if `each`.
-        """
+        """[(function, its steps)] in order: machine code, or a step's lines of NumPy; one each step if `each`."""
         groups = []
         for step, items in zip(self.plan.steps, self.items):
-            python, single = callable(items), one_thread(step)
+            python = callable(items)
             if python or each or not groups or groups[-1][0]:
-                groups.append((python, [items], single))
-            else:
-                groups[-1] = False, [*groups[-1][1], items], single or groups[-1][2]
+                groups.append((python, [], []))
+            groups[-1][1].append(items), groups[-1][2].append(step)
         text = "".join(f"define void @part{k}() nounwind {{\n" + "".join(
             item.line(f"{i}_{j}") for i, items in enumerate(group) for j, item in enumerate(items)) + "  ret void\n}\n"
             for k, (python, group, _) in enumerate(groups) if not python)
         engine, quick = self.build(text), sum(map(traffic, self.plan.steps)) < QUICK
         kind = (ctypes.PYFUNCTYPE if quick else ctypes.CFUNCTYPE)(None)
-        return [(group[0] if python else kind(engine.get_function_address(f"part{k}")), single)
-                for k, (python, group, single) in enumerate(groups)]
+        return [(group[0] if python else kind(engine.get_function_address(f"part{k}")), steps)
+                for k, (python, group, steps) in enumerate(groups)]

@@ -347,4 +347,5 @@ def here():
         r.modules[id(op)] = module
     path, number = frame.f_code.co_filename, frame.f_lineno
     code = " ".join(linecache.getline(path, number).split())
-    return Where(f"{path.removeprefix(os.getcwd() + os.sep)}:{number}", code, module or "", f"{type(op).__name__}{'.backward' * (way == 'backward')}" if op else "")
+    name = f"{type(op).__name__}{'.backward' * (way == 'backward')}" if op else ""
+    return Where(f"{path.removeprefix(os.getcwd() + os.sep)}:{number}", code, module or "", name)

@@ -5,6 +5,7 @@ in it is an array that exists already, a part of the network's own memory or of 
 allocated and nothing is looked up.
 """
 
+import contextlib
 import ctypes
 import functools
 import itertools
@@ -17,6 +18,8 @@ import numpy
 from minigrad.backend import threads
 from minigrad.capture.record import Recorder, View
 from minigrad.capture.traced import multiplies
+
+AS_IT_IS = contextlib.nullcontext()
 
 
 class Memory:
@@ -78,9 +81,9 @@ class Source:
     @functools.cached_property
     def run(self):
         """The plan by NumPy, as a function."""
-        parts = [(self.compile([line for _, lines in group for line in lines]), not apart and any(
-            one_thread(step) for step, _ in group)) for apart, group in parted(zip(self.steps, self.lines), opaque)]
-        return lambda: one_after_another(parts)
+        groups = itertools.groupby(zip(self.steps, self.lines), lambda pair: opaque(pair[0]))
+        return in_order([([self.compile([line for _, lines in group for line in lines])], [step for step, _ in group])
+                         for group in (list(group) for _, group in groups)])
 
     def name(self, x):
         """An operand, as it stands in the text."""
@@ -156,9 +159,8 @@ class Source:
 
 
 def opaque(step):
-    """Whether a step is a function of minigrad's own, which tells the BLAS itself how many threads to use."""
-    call = step.calls[0]
-    return call.kind == "call" and (getattr(call.options["run"], "__module__", None) or "").startswith("minigrad.")
+    """Whether a step is a kernel of minigrad's own, which tells the BLAS itself how many threads to use."""
+    return step.calls[0].kind == "call" and hasattr(step.calls[0].options["run"], "__self__")
 
 
 def one_thread(step):
@@ -169,20 +171,18 @@ def one_thread(step):
     return call.kind == "call" and not opaque(step)
 
 
-def parted(pairs, key):
-    """[(key(step), [(step, its lines or items)])]: neighbours of one key together."""
-    return [(value, list(group)) for value, group in itertools.groupby(pairs, lambda pair: key(pair[0]))]
+def in_order(parts):
+    """A function that runs [([function], their steps)] in order, without warnings, the BLAS on one thread where due."""
+    parts = [(run, any(map(one_thread, steps))) for run, steps in parts]
 
+    def run():
+        with numpy.errstate(all="ignore"):
+            for functions, single in parts:
+                with threads.one_blas_thread if single else AS_IT_IS:
+                    for function in functions:
+                        function()
 
-def one_after_another(parts):
-    """Run [(function, whether the BLAS is on one thread meanwhile)]."""
-    with numpy.errstate(all="ignore"):
-        for run, alone in parts:
-            if alone:
-                with threads.one_blas_thread:
-                    run()
-            else:
-                run()
+    return run
 
 
 def put(results, *outs):

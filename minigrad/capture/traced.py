@@ -356,8 +356,14 @@ class Differences:
     @staticmethod
     def dot(x, y):
         """A product; a long one is the backend's, which splits it over threads."""
-        long = cpu.threads._threads.count > 1 and multiplies(x, y) >= cpu.threads.MEDIUM and not x.ndim == y.ndim == 1
-        return call(cpu.dot, x, y) if long else product("dot", x, y)
+        long = cpu.threads._threads.count > 1 and multiplies(x, y) >= cpu.threads.MEDIUM
+        if not long or x.ndim == y.ndim == 1 or x.dtype != y.dtype or x.dtype.char not in "fd":
+            return product("dot", x, y)
+        r, ins = recorder(), [recorder().operand(x), recorder().operand(y)]
+        result = r.made(cpu.dot(*plain((x, y))))
+        place = r.view(result)
+        r.add("call", "dot", ins, [place], run=cpu.dot, args=tuple(ins), given={"out": place}, writes=True)
+        return Traced(result)
 
     @staticmethod
     def matmul(x, y):

@@ -10,13 +10,13 @@ from gans import mnist
 from gans.machinery import imagesets
 from minigrad.data.digits import synthetic_digits
 
-ARTEFACTS = ["config.json", "log.jsonl", "metrics.csv", "losses.png", "training.gif"]
+ARTEFACTS = ["config.json", "log.jsonl", "metrics.csv", "losses.png", "training.gif", "seeds.png"]
 
 
 def test_mnist_writes_every_artefact_and_judges_in_plain_words(there, capsys):
     status = mnist.demo(["--steps", "40", "--samples", "50", "--check"])
     out = capsys.readouterr().out
-    assert status in (0, 1) and out.count("PASS") + out.count("FAIL") == 4
+    assert status in (0, 1) and out.count("PASS") + out.count("FAIL") == 9
     folder = there / "runs" / "mnist"
     samples = np.load(folder / "samples.npy")
     assert samples.shape == (50, 28, 28) and samples.dtype == np.uint8

@@ -34,7 +34,7 @@ def test_without_data_and_network_mnist_says_so_and_draws_its_own_digits(there, 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "nothing"))
     monkeypatch.setattr(imagesets, "load_digits", download.load_digits)
     monkeypatch.setattr(download, "_download", lambda dataset, name, cache, tried: tried.append("no network"))
-    monkeypatch.setattr(download, "synthetic_digits", lambda n, seed=0: synthetic_digits(n // 100, seed))
+    monkeypatch.setattr(download, "synthetic_digits", lambda n, seed=0: synthetic_digits(n // 50, seed))
     mnist.demo(["--steps", "5"])
     out = capsys.readouterr().out
     assert "Using synthetic digits, because MNIST is not to be had" in out and "set MINIGRAD_DATA" in out

@@ -4,6 +4,7 @@ MINIGRAD_KILLS is the number of kill -9 in the quick form (2 if it is not set); 
 of each other demo.
 """
 
+import contextlib
 import functools
 import importlib
 import json
@@ -22,8 +23,7 @@ import numpy as np
 import pytest
 
 from gans.__main__ import CHAPTERS
-from gans.machinery import judge, replay
-from gans.machinery.run import Run
+from gans.machinery import judge, replay, run
 from minigrad import checkpoint
 
 HOME = str(Path(replay.__file__).parents[2])
@@ -159,15 +159,41 @@ def test_three_runs_of_200_steps_end_with_the_same_digest(tmp_path, environment,
 # Resuming
 
 
+@contextlib.contextmanager
+def stopped_after(step):
+    """Inside, a run gets Ctrl-C in this step."""
+    after = run.Run._after
+
+    def stopping(self, now, *how):
+        self.interrupted = now == step
+        after(self, now, *how)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run.Run, "_after", stopping)
+        yield
+
+
 @pytest.mark.parametrize("name, options", EVERY, ids=[" ".join([name, *options]) for name, options in EVERY])
-def test_a_demo_that_was_killed_goes_on_in_another_folder_as_if_it_never_had(tmp_path, trained, monkeypatch, name,
-                                                                               options):
-    steps, killed = (2100, 1500) if name == "pattern1010" else (40, 25)  # between two saves
-    options = [*small(name, options), "--steps", steps]
-    monkeypatch.setattr(Run, "picture_due", lambda *_: False)
-    trained(name, *options, "--out", tmp_path / "whole")
+def test_a_demo_that_stopped_goes_on_in_another_folder_as_if_it_never_had(tmp_path, trained, monkeypatch, name,
+                                                                            options):
+    trained(name, *small(name, options), "--steps", 9, "--out", tmp_path / "whole")
     monkeypatch.chdir(tmp_path)
-    after = Run._after
+    with stopped_after(5):
+        trained(name, *small(name, options), "--steps", 9, "--out", "begun")
+    Path("elsewhere").mkdir()
+    shutil.move("begun", "elsewhere/moved")
+    trained(name, "--resume", "elsewhere/moved")
+    assert ended(tmp_path / "elsewhere/moved") == ended(tmp_path / "whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere", "whole"]
+
+
+@pytest.mark.parametrize("name, options", EVERY, ids=[" ".join([name, *options]) for name, options in EVERY])
+def test_a_demo_that_was_killed_between_two_saves_ends_as_if_nothing_had_been(tmp_path, trained, monkeypatch, name,
+                                                                                options):
+    steps, killed = (2100, 1500) if name == "pattern1010" else (40, 25)
+    options, after = [*small(name, options), "--steps", steps], run.Run._after
+    monkeypatch.setattr(run.Run, "picture_due", lambda *_: False)
+    trained(name, *options, "--out", tmp_path / "whole")
 
     def dies(self, step, *rest):
         after(self, step, *rest)
@@ -175,14 +201,11 @@ def test_a_demo_that_was_killed_goes_on_in_another_folder_as_if_it_never_had(tmp
             sys.exit()
 
     with monkeypatch.context() as patch:
-        patch.setattr(Run, "_after", dies)
-        trained(name, *options, "--out", "begun")
-    assert checkpoint.load("begun/checkpoint").step < killed
-    Path("elsewhere").mkdir()
-    shutil.move("begun", "elsewhere/moved")
-    trained(name, "--resume", "elsewhere/moved")
-    assert ended(tmp_path / "elsewhere/moved") == ended(tmp_path / "whole")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere", "whole"]
+        patch.setattr(run.Run, "_after", dies)
+        trained(name, *options, "--out", tmp_path / "killed")
+    assert checkpoint.load(tmp_path / "killed" / "checkpoint").step < killed
+    trained(name, "--resume", tmp_path / "killed")
+    assert ended(tmp_path / "killed") == ended(tmp_path / "whole")
 
 
 def as_before_there_was_a_log(folder):
@@ -204,7 +227,8 @@ OLD = [(name, options) for name, options in EVERY if name in ("pattern1010", "mn
 @pytest.mark.parametrize("name, options", OLD, ids=[" ".join([name, *options]) for name, options in OLD])
 def test_a_run_of_0_1_0_goes_on_to_the_same_bits(tmp_path, trained, name, options):
     trained(name, *small(name, options), "--steps", 9, "--out", tmp_path / "whole")
-    trained(name, *small(name, options), "--steps", 5, "--out", tmp_path / "old")
+    with stopped_after(5):
+        trained(name, *small(name, options), "--steps", 9, "--out", tmp_path / "old")
     as_before_there_was_a_log(tmp_path / "old")
     trained(name, "--resume", tmp_path / "old", "--steps", 9)
     assert ended(tmp_path / "old")[0] == ended(tmp_path / "whole")[0]

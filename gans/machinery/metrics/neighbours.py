@@ -136,7 +136,7 @@ def memorised(samples, real, train):
     are; one that repeats it is nearer (Meehan, Chaudhuri & Dasgupta 2020, "A non-parametric test to detect data-copying
     in generative models", arXiv 2004.05675). A ratio of 1 is expected of perfect samples, 0 of copies, and more than 1
     of samples that are plainly no real ones: it says nothing of quality. A black picture is nearer to every digit than
-    other digits are, so that a ratio below 1 is copying only if some samples are `closer`, too.
+    other digits are, and a blur nearer to every face: before a small ratio is called copying, look at `nearest`.
 
     `train` is read in blocks, by slices: an array (K, ...), or anything with a length and slices. MeasureError for NaN,
     for empty sets, and for real rows of which half are in the training set, so that there is no distance to divide by.

@@ -12,7 +12,8 @@ from minigrad import nn
 def generator(normed):
     """Seeds (N, 16) -> images, of which a layer norm divides the length out, or nothing does."""
     layers = [nn.LayerNorm(16)] if normed else []
-    return described(nn.Sequential(*layers, nn.Linear(16, 784), nn.Sigmoid()), (16,), image_shape=(28, 28, 1), rows=True)
+    G = nn.Sequential(*layers, nn.Linear(16, 784), nn.Sigmoid())
+    return described(G, (16,), image_shape=(28, 28, 1), rows=True)
 
 
 def test_a_walk_begins_and_ends_at_its_seeds_and_goes_by_equal_steps():

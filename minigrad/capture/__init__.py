@@ -150,8 +150,9 @@ class Captured:
                 raise Refused(f"capture: {text} lies on the GPU; steps are captured on the CPU only, call the step "
                               "itself")
         numbers, tensors = reach.values((int, float)), reach.values(Handle)
+        hooks = hooks_of(reach.things)
         result = self.step(*args, **kwargs)
-        if HookHandle.changed != self.hooked:
+        if hooks_of(reach.things) != hooks:
             raise Refused("capture: the step registers or takes off hooks of modules or parameters; do that outside")
         reach = Reach(self.step)
         now = reach.values((int, float))

@@ -74,16 +74,12 @@ def channels_last(shape, dtype):
     return numpy.ndarray(shape, dtype, strides=strides)
 
 
-def loop(function, like):
-    """The function, one of `compiled`'s, compiled for arrays of the size and dtype of `like`, or None.
-
-    None without numba, for dtypes other than float32 and float64, and where it is not worth it.
-    """
-    return compiled.compiled(function) if is_worth_compiling(like) else None
-
-
 def shared_loop(function, like):
-    """The same of a loop(start, stop, *arrays), as run(count, block, *arrays), which all threads share."""
+    """The loop(start, stop, *arrays), one of `compiled`'s, as run(count, block, *arrays), which all threads share.
+
+    It is compiled for arrays of the size and dtype of `like`. None without numba, for dtypes other than float32 and
+    float64, and where it is not worth it.
+    """
     return compiled.shared(function) if is_worth_compiling(like) else None
 
 

@@ -85,7 +85,11 @@ def shared_loop(function, like):
 
 def is_worth_compiling(array):
     """Whether a loop over arrays like this one would be compiled."""
-    return array.size >= LEAST and array.dtype.char in "fd" and array.dtype.isnative
+    return array.size >= LEAST and _is_compilable(array.dtype)
+
+
+def _is_compilable(dtype):
+    return dtype.char in "fd" and dtype.isnative
 
 
 def convolution(geometry, images, values, c, o):
@@ -93,7 +97,7 @@ def convolution(geometry, images, values, c, o):
 
     None where it would not be compiled, or cannot be, and of fewer images than threads: the BLAS splits those.
     """
-    if (len(images) * values < LEAST or len(images) < threads._threads.count or images.dtype.char not in "fd" or
+    if (len(images) * values < LEAST or len(images) < threads._threads.count or not _is_compilable(images.dtype) or
             compiled.compiler() is None):
         return None
     from minigrad.backend import convolve

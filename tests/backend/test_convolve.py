@@ -59,6 +59,14 @@ def test_a_compiled_convolution_is_that_of_the_arrays(geometry, n, c, o, biased,
         np.testing.assert_allclose(one, other, rtol=close, atol=close * max(1.0, abs(other).max()))
 
 
+def test_bytes_in_another_order_are_left_to_the_arrays():
+    rng = np.random.default_rng(0)
+    x, w = (rng.standard_normal(shape).astype("float32") for shape in ((4, 3, 40, 40), (5, 3, 3, 3)))
+    expected = nn.functional.conv2d(mg.tensor(x), mg.tensor(w)).numpy()
+    swapped = (mg.from_numpy(a.astype(a.dtype.newbyteorder())) for a in (x, w))
+    np.testing.assert_allclose(nn.functional.conv2d(*swapped).numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_a_compiled_convolution_works_from_several_threads_at_once():
     """Threads of the user's own share the pool; one that finds it taken does its convolution alone, with equal bits."""
     rng = np.random.default_rng(0)

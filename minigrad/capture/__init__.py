@@ -24,9 +24,10 @@ The order to read: this file, `record.py` (View, Call, Number: what a recording 
 
 import numpy
 
+from minigrad.backend import owner
 from minigrad.capture.record import Recorder, Refused, text_of
 from minigrad.capture.replay import MISS, Plan, leaves, rebuilt
-from minigrad.capture.state import Reach, Recording, changed
+from minigrad.capture.state import Draws, Reach, Recording, changed, noting, same, simple
 from minigrad.capture.traced import Traced
 from minigrad.graph import Handle, Op
 from minigrad.hooks import HookHandle
@@ -79,6 +80,7 @@ class Captured:
         self.plan, self.plans, self.replays = None, [], 0
         self._executor, self._begun, self._guards = _executor(executor), {}, ()
         self._watched, self._hooks, self.hooked = [], (), HookHandle.changed
+        self._seen = []  # (what plans depend on, its value), whenever one was begun
 
     def __call__(self, *args, **kwargs):
         if self.plan is not None:
@@ -121,11 +123,17 @@ class Captured:
                 self.plan, self.replays = plan, self.replays + 1
                 return result
         found = [*leaves(args, "args"), *leaves(kwargs, "kwargs")]
+        for kind, text, x in found:
+            if kind == "array" and isinstance(x, Handle) and x.node is not None:
+                raise Refused(f"capture: {text} has a graph (it requires a gradient), which a captured step does not "
+                              "go on with; detach() it, or make the leaf before and let the step name it itself")
         if len(self.plans) + len(self._begun) > VARIANTS:
-            names = [slot.path for slot in self._guards] + [text for kind, text, _ in found if kind == "value"]
+            self._seen += [(text, x) for kind, text, x in found if kind == "value"]
+            names = [name for name, first in dict(reversed(self._seen)).items()
+                     if any(name == other and not same(first, value) for other, value in self._seen)]
             raise Refused(f"capture: {len(self.plans)} plans were made for this step, and none fits this call; one of "
-                          f"these changes too often: {', '.join(names)}. Pass what changes as a tensor, or leave it "
-                          "outside the step")
+                          f"these changes too often: {', '.join(names) or 'the layouts of the arguments'}. Pass what "
+                          "changes as a tensor, or leave it outside the step")
         key = self._key(found)
         stage = self._begun.pop(key, None)  # whatever is refused begins anew
         if stage in (None, AGAIN):
@@ -139,8 +147,8 @@ class Captured:
 
     def _key(self, found):
         """What tells one way through the step from another, before it is known how: arguments, flags, options."""
-        return (*((kind, text, type(x) if kind == "array" else x) for kind, text, x in found),
-                *(slot.value for slot in self._guards))
+        return (*((kind, text, (type(x), strides(x)) if kind == "array" else x) for kind, text, x in found),
+                *(x if simple(x) else Same(x) for x in (slot.value for slot in self._guards)))
 
     def _first(self, found, stage, args, kwargs):
         """The step itself, and what it changes in Python beside arrays."""
@@ -150,15 +158,17 @@ class Captured:
                 raise Refused(f"capture: {text} lies on the GPU; steps are captured on the CPU only, call the step "
                               "itself")
         numbers, tensors = reach.values((int, float)), reach.values(Handle)
-        hooks = hooks_of(reach.things)
-        result = self.step(*args, **kwargs)
+        hooks, ran = hooks_of(reach.things), set()
+        with noting(ran):
+            result = self.step(*args, **kwargs)
         if hooks_of(reach.things) != hooks:
             raise Refused("capture: the step registers or takes off hooks of modules or parameters; do that outside")
         reach = Reach(self.step)
         now = reach.values((int, float))
         counted = changed(numbers, now, lambda a, b: a == b or a != a)
         carried = changed(tensors, reach.values(Handle), lambda a, b: a is b)
-        self._guards = reach.guarded(counted)
+        self._guards = reach.guarded(ran, [*counted, *carried])
+        self._seen += [(slot.path, slot.value) for slot in self._guards]
         self._watched = [x for x in reach.things if isinstance(x, (Module, Handle))]
         self._hooks = hooks_of(self._watched)
         # New counters, as of a buffer that an optimiser made anew, are watched during another such call.
@@ -168,10 +178,11 @@ class Captured:
         """The step with Traced arrays: the first time for comparison, the second time for the plan."""
         before = stage if isinstance(stage, Recording) else None
         given = [(text, x) for kind, text, x in found if kind == "array"]
-        statics = [numpy.array(getattr(x, "array", x), order="K") for _, x in given]
+        statics, values = [alike(getattr(x, "array", x)) for _, x in given], [slot.value for slot in self._guards]
         with Recording(self.step, *(before.changes if before else stage), bool(self._executor)) as recording:
+            draws = Draws(recording.reach)
             for i, static in enumerate(statics):
-                recording.recorder.before[id(static)] = "input", f"input_{i}", static
+                recording.recorder.before[id(owner(static))] = "input", f"input_{i}", owner(static)
             traced = iter([Traced(static, static) for static in statics])
 
             def replaced(x):
@@ -181,6 +192,14 @@ class Captured:
             result = self.step(*rebuilt(args, replaced), **rebuilt(kwargs, replaced))
             recording.finish([leaf for _, _, leaf in leaves(result)])
             result = rebuilt(result, lambda x: Op.wrap(x.array) if isinstance(getattr(x, "array", None), Traced) else x)
+        for text, x in given:
+            recording.recorder.check_shared(text, getattr(x, "array", x))
+        own = [same(slot.value, value) for slot, value in zip(self._guards, values)]
+        for slot, stayed in zip(self._guards, own):
+            if not stayed and isinstance(slot.value, (bool, str)):
+                raise Refused(f"capture: the step changes {slot.path}, now {slot.value!r}, which a replay would not; "
+                              "do that outside")
+        self._guards = [slot for slot, stayed in zip(self._guards, own) if stayed]
         if before:
             difference = before.recorder.difference(recording.recorder)
             if difference and recording.recorder.expected != before.recorder.expected and before.tries < TRIES:
@@ -188,6 +207,7 @@ class Captured:
                 return rebuilt(result, _returned), recording
             if difference:
                 raise Refused(f"capture: {difference}")
+            draws.check({id(own) for _, own, *_ in recording.recorder.draws})
             texts = [text + ".array" * isinstance(x, Handle) for text, x in given]
             recording = Plan(recording, list(zip(texts, statics)), result, self._conditions(found, recording),
                              self._executor)
@@ -200,6 +220,7 @@ class Captured:
         for kind, text, x in found:
             if kind == "array":
                 conditions.append(f"type({text}) is {r.bind(type(x), type(x).__name__)}")
+                conditions += [f"{text}.node is None"] * isinstance(x, Handle)
             elif kind == "container":
                 conditions.append(f"len({text}) == {x}")
             elif kind == "key":
@@ -209,8 +230,10 @@ class Captured:
             else:
                 conditions.append(f"type({text}) is {r.bind(type(x), 'kind')} and {text} == {r.bind(x, 'value')}")
         for slot in self._guards:
-            test = "is" if isinstance(slot.value, (bool, type(None))) else "=="
-            conditions.append(f"{slot.text(r)} {test} {text_of(slot.value)}")
+            value = slot.value
+            test = "==" if simple(value) and not isinstance(value, (bool, type(None))) else "is"
+            text = r.bind(value, slot.path) if isinstance(value, tuple) or not simple(value) else text_of(value)
+            conditions.append(f"{slot.text(r)} {test} {text}")
         for slot, array in recording.carried:
             text, dtype = slot.text(r), r.bind(array.dtype, "dtype")
             conditions += [f"type({text}) is {r.bind(type(slot.value), type(slot.value).__name__)}",
@@ -254,6 +277,36 @@ class Captured:
         self.plans.append(plan)
         self.plan = plan
         return result
+
+
+class Same:
+    """An object, to be compared by identity."""
+
+    def __init__(self, thing):
+        self.thing = thing
+
+    def __eq__(self, other):
+        return self.thing is other.thing if isinstance(other, Same) else False
+
+    def __hash__(self):
+        return id(self.thing)
+
+
+def strides(x):
+    """Where the elements of an argument lie: sums and products of other layouts round otherwise."""
+    return getattr(x, "array", x).strides
+
+
+def alike(array):
+    """A copy of an array with the same strides, its gaps included."""
+    if not array.size:
+        return array.copy("K")
+    base = numpy.lib.array_utils.byte_bounds(array)
+    memory = numpy.zeros(base[1] - base[0], numpy.uint8)
+    copy = numpy.ndarray(array.shape, array.dtype, memory, array.__array_interface__["data"][0] - base[0],
+                         array.strides)
+    copy[...] = array
+    return copy
 
 
 def hooks_of(things):

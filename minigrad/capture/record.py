@@ -26,8 +26,8 @@ from minigrad.errors import MinigradError
 from minigrad.graph import Op
 
 _HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-TAKEN = re.compile("args|kwargs|given|MISS|run|wrap|touch|np|math|generator|refuse|wrong|flags|expected|replay|"
-                   "(numbers|input|shape|dtype|draw|args|options|memory|span|result|carried)_[0-9a-z]+")
+TAKEN = re.compile("args|kwargs|given|MISS|run|wrap|touch|np|math|generator|refuse|shared|written|wrong|flags|expected|"
+                   "replay|(numbers|input|shape|dtype|draw|args|options|memory|span|result|carried)_[0-9a-z]+")
 """The names in the text around a plan that are its own."""
 LARGE = 1 << 24  # bytes: no array that a step makes by NumPy itself may be larger
 
@@ -286,6 +286,13 @@ class Recorder:
             name += "_"
         self.bound[name] = thing
         return name
+
+    def check_shared(self, text, given):
+        """Refuse an argument in memory that the step writes: the copy that is made before does not see that."""
+        numbers = [buffer.number for buffer in self.buffers if buffer.array is owner(given)]
+        if any(view.buffer in numbers for call in self.calls for view in call.outs):
+            raise Refused(f"capture: {text} shares its memory with {self.buffers[numbers[0]].name}, which the step "
+                          "changes; clone() it")
 
     def difference(self, other):
         """The first thing in which another recording of the step differs, in words, or None."""

@@ -74,6 +74,7 @@ class Plan:
         for buffer in r.buffers:
             if buffer.kind == "carried":
                 buffer.array = buffer.array.copy("K")  # the plan's own: whoever holds the old tensor goes on seeing it
+        self.check_memory()
         kept = self.results + [view for _, view, b in outs if b.kind in ("live", "flags")]
         self.written = list({b.number: b for _, _, b in outs if b.kind == "live"}.values())
         self.steps = joined(alive(calls, kept), kept)
@@ -92,14 +93,19 @@ class Plan:
         """The Python function around the plan, and its text."""
         r = self.recorder
         names = {"MISS": MISS, "run": self.run, "wrap": Op.wrap, "touch": touch, "np": numpy, "math": math,
-                 "generator": random.generator, "refuse": self.refuse_input, "wrong": self.refuse_way}
-        lines = ["def replay(args, kwargs):", *unless(self.conditions)]
+                 "generator": random.generator, "refuse": self.refuse_input, "wrong": self.refuse_way,
+                 "shared": r.check_shared, "written": {id(b.array): b.name for b in self.written}}
+        lines = ["def replay(args, kwargs):", "    try:", *(f"    {line}" for line in unless(self.conditions)),
+                 "    except (LookupError, AttributeError, ValueError):  # something is gone", "        return MISS"]
         lines += [f"    {name} = {text}" for name, text in r.prologue.items()]
         lines += unless(self.later)
         for i, (text, static) in enumerate(self.inputs):
             names[f"input_{i}"], names[f"shape_{i}"], names[f"dtype_{i}"] = static, static.shape, static.dtype
             lines += [f"    given = {text}", f"    if given.shape != shape_{i} or given.dtype != dtype_{i}:",
-                      f"        refuse({text!r}, given, shape_{i}, dtype_{i})", f"    input_{i}[...] = given"]
+                      f"        refuse({text!r}, given, shape_{i}, dtype_{i})",
+                      f"    if given.strides != {static.strides}:", "        return MISS",
+                      "    if id(given) in written or id(given.base) in written:", f"        shared({text!r}, given)",
+                      f"    input_{i}[...] = given"]
         for i, ((slot, _), place) in enumerate(zip(self.recording.carried, self.carried)):
             names[f"carried_{i}"] = place
             lines.append(f"    carried_{i}[...] = {slot.text(r)}.array")
@@ -177,6 +183,15 @@ class Plan:
             source.state = value
         for (slot, _), value in zip(self.recording.carried, state[3]):
             slot.put(value)
+
+    def check_memory(self):
+        """Two arrays in the same memory, each of which says that it is its own (`numpy.frombuffer`), look like two."""
+        spans = sorted((*numpy.lib.array_utils.byte_bounds(b.array), b.name) for b in self.recorder.buffers
+                       if b.array is not None and b.array.size and b.kind != "carried")
+        for (_, end, one), (start, _, other) in zip(spans, spans[1:]):
+            if start < end:
+                raise Refused(f"capture: {one} and {other} lie in the same memory, which NumPy does not tell; let one "
+                              "be a view of the other, or clone() it")
 
     def refuse_input(self, text, given, shape, dtype):
         """An argument of another shape or dtype."""

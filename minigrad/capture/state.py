@@ -4,9 +4,12 @@ While a step is recorded, every Tensor that it can reach and every optimiser's b
 its array, and the numbers that change from step to step are `Number`s. Afterwards all is put back as it was.
 """
 
+import contextlib
 import functools
 import gc
+import itertools
 import os
+import sys
 import sysconfig
 import types
 from typing import NamedTuple
@@ -14,7 +17,7 @@ from typing import NamedTuple
 import numpy
 
 from minigrad import lr_scheduler, optim, random
-from minigrad.backend import owner
+from minigrad.backend import defaults, owner
 from minigrad.capture import kernels
 from minigrad.capture.record import (
     Number,
@@ -41,6 +44,8 @@ _LIBRARIES = tuple({os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
     sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib"))})  # whose functions are not the user's
 _COUNTING = updates, lr_scheduler  # the modules that compute with step counts and rates
 _SIMPLE = (bool, int, float, str, type(None))
+_PLAIN = types.ModuleType, types.BuiltinFunctionType, type  # in variables: nobody puts another one in their place
+FEW = 64  # entries of a list or dict of the user's that are looked at before each replay
 
 
 class Slot(NamedTuple):
@@ -75,6 +80,40 @@ class Slot(NamedTuple):
         return f"{name}[{self.key!r}]" if listed else f"{name}.{self.key}"
 
 
+class Has(NamedTuple):
+    """Whether a dict has a key, in the place of a Slot."""
+
+    path: str
+    holder: dict
+    key: str
+
+    @property
+    def value(self):
+        """Whether it has now."""
+        return self.key in self.holder
+
+    def text(self, recorder):
+        """It, as Python text in names that the recorder binds."""
+        return f"({self.key!r} in {recorder.bind(self.holder, 'attributes')})"
+
+
+class Length(NamedTuple):
+    """How many entries a list or dict has, in the place of a Slot."""
+
+    path: str
+    holder: object
+    key: object = None
+
+    @property
+    def value(self):
+        """How many there are now."""
+        return len(self.holder)
+
+    def text(self, recorder):
+        """It, as Python text in names that the recorder binds."""
+        return f"len({recorder.bind(self.holder, 'container')})"
+
+
 def living(*classes):
     """All objects of some classes that there are, which refer to their class.
 
@@ -86,11 +125,57 @@ def living(*classes):
     return [x for x in gc.get_referrers(*kinds) if isinstance(x, classes)]
 
 
+@contextlib.contextmanager
+def noting(ran):
+    """A `with` block in which the code that this thread runs is put in a set; all of it, None, beside a profiler."""
+    if sys.getprofile() is not None:
+        ran.add(None)
+        yield
+        return
+    sys.setprofile(lambda frame, event, argument: ran.add(frame.f_code) if event == "call" else None)
+    try:
+        yield
+    finally:
+        sys.setprofile(None)
+
+
 def _codes(code):
     yield code
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from _codes(constant)
+
+
+class Draws:
+    """Sources of random numbers that a replay would not draw from: Python's, and NumPy's where minigrad does not."""
+
+    def __init__(self, reach):
+        mine = {id(value) for x in reach.things if isinstance(x, random.Generator) for value in vars(x).values()}
+        python, named = sys.modules.get("random"), "random" in reach.used
+        sources = [getattr(x, "__self__", x) if isinstance(x, types.BuiltinFunctionType) else x for x in reach.things]
+        sources += [numpy.random.mtrand._rand] * named
+        sources += [python._inst] * (python is not None and (named or id(python) in reach.names))
+        kinds = (numpy.random.Generator, numpy.random.RandomState, *([python.Random] if python else []))
+        self.sources = {id(x): x for x in sources if isinstance(x, kinds) and id(x) not in mine}
+        self.states = self.now()
+
+    def now(self):
+        """{id of a source: its state}"""
+        return {key: repr(x.bit_generator.state if isinstance(x, numpy.random.Generator) else
+                          x.get_state() if isinstance(x, numpy.random.RandomState) else x.getstate())
+                for key, x in self.sources.items()}
+
+    def check(self, known):
+        """Refuse a step that has drawn from one since, but for those whose ids are `known`."""
+        now = self.now()
+        if any(now[key] != state for key, state in self.states.items() if key not in known):
+            raise Refused("capture: the step draws from Python's or NumPy's random numbers, which a replay would not; "
+                          "draw from minigrad (rand, randn, a Generator), or pass what is drawn as an argument")
+
+
+def _names(code):
+    """The names and texts in a function's code."""
+    return *code.co_names, *(text for text in code.co_consts if isinstance(text, str))
 
 
 class Reach:
@@ -101,12 +186,10 @@ class Reach:
     """
 
     def __init__(self, step):
-        self.slots, self.names, self.things, self.used, self.modules = [], {}, [], set(), []
+        self.step, self.slots, self.names, self.things, self.used, self.held = step, [], {}, [], set(), []
         self.living = living(Handle, optim.Optimizer, optim.EMA)
         self.optimisers = [x for x in self.living if isinstance(x, optim.Optimizer)]
-        self.own = None  # how many of the slots are the step's
         for path, root in [("", step)] + [(type(x).__name__, x) for x in self.living if not isinstance(x, Handle)]:
-            self.own = len(self.slots) if root is not step and self.own is None else self.own
             queue = [(path, root)]
             for path, thing in queue:  # grows
                 for slot in self.inside(path, thing):
@@ -117,8 +200,6 @@ class Reach:
                         self.things.append(value)  # so that its id stays its own
                         if not isinstance(value, _LEAVES) and type(value).__module__ != "minigrad.capture":
                             queue.append((slot.path, value))
-                        if root is step and isinstance(value, Module):
-                            self.modules.append(value)
 
         self.labels = {id(x): self.names[id(x)] for x in self.things
                        if isinstance(x, (Module, optim.Optimizer, optim.EMA))}
@@ -128,8 +209,7 @@ class Reach:
         if isinstance(thing, types.FunctionType):
             if not thing.__code__.co_filename.startswith(_LIBRARIES):
                 names = {name for code in _codes(thing.__code__) for name in code.co_names}
-                self.used |= names | {text for code in _codes(thing.__code__) for text in code.co_consts
-                                      if isinstance(text, str)}
+                self.used |= {*itertools.chain(*map(_names, _codes(thing.__code__)))}
                 for name, cell in zip(thing.__code__.co_freevars, thing.__closure__ or ()):
                     yield Slot(name, cell, "cell_contents")
                 yield from (Slot(name, thing.__globals__, name) for name in sorted(names) if name in thing.__globals__)
@@ -155,30 +235,72 @@ class Reach:
         return {(id(slot.holder), slot.key): (slot, slot.value) for slot in self.slots
                 if isinstance(slot.value, kind) and not isinstance(slot.value, bool)}
 
-    def guarded(self, counted):
-        """The slots of simple values on which the step may depend, but for those that it counts itself.
+    def guarded(self, ran, changing):
+        """The slots on whose values the step depends, but for those that it changes itself.
 
-        Variables of the user's functions, attributes and entries that they name, the modes and options of modules.
+        Variables, attributes and entries that the user's functions which `ran` name, whatever modules hold, options.
         """
-        places = {(id(slot.holder), slot.key) for slot in counted}
-        groups = {id(group) for optimiser in self.optimisers for group in optimiser.param_groups}  # looked at below
-        found = [slot for slot in self.slots[:self.own] if isinstance(slot.value, _SIMPLE) and isinstance(slot.key, str)
-                 and (id(slot.holder), slot.key) not in places and slot.key in self.used | {"cell_contents"}
-                 and id(slot.holder) not in groups]
-        for thing in self.things:  # an attribute may still be that of the class
-            if not type(thing).__module__.startswith(("minigrad.", "builtins")) and hasattr(thing, "__dict__"):
-                found += [Slot(f"{self.names[id(thing)]}.{name}", thing, name) for name in sorted(self.used)
-                          if name not in vars(thing) and isinstance(getattr(type(thing), name, ...), _SIMPLE)]
-        for module in self.modules:
-            path = self.names[id(module)]
-            found.append(Slot(f"{path}.training", module, "training"))
-            found += [Slot(f"{path}.{name}", vars(module), name) for name, value in vars(module).items()
-                      if isinstance(value, float)]
+        places = {(id(slot.holder), slot.key) for slot in changing}
+        codes = [code for code in ran if code and not code.co_filename.startswith(_LIBRARIES)]
+        names = self.used if None in ran else {*itertools.chain(*map(_names, codes))}
+        found, queue, met = [], [("", self.step)], {id(self.step)}
+        for path, thing in queue:  # grows
+            if isinstance(thing, types.FunctionType) and not (None in ran or ran.intersection(_codes(thing.__code__))):
+                continue
+            counting = type(thing).__module__.startswith("minigrad.") and any(
+                (id(vars(thing)), key) in places for key in getattr(thing, "__dict__", ()))
+            if isinstance(thing, (dict, list)):
+                found.append(Length(f"the length of {path}", thing))
+            for slot in self.inside(path, thing):
+                value = slot.value
+                if not _matters(thing, slot, value, names, counting):
+                    continue
+                if not isinstance(slot.holder, tuple) and (id(slot.holder), slot.key) not in places:
+                    found.append(slot)
+                if id(value) not in met and not isinstance(value, (*_LEAVES, Handle)):
+                    met.add(id(value))
+                    self.held.append(value)
+                    queue.append((slot.path, value))
+            if isinstance(thing, Module):
+                found += [Slot(f"{path}.training", thing, "training")] * ("training" not in vars(thing))
+                found.append(Has(f"whether {path} has a forward of its own", vars(thing), "forward"))
+            elif type(thing).__module__.split(".")[0] not in ("minigrad", "builtins") and hasattr(thing, "__dict__"):
+                of_class = {name for kind in type(thing).__mro__ for name, x in vars(kind).items()
+                            if isinstance(x, _SIMPLE) and not name.startswith("__")}
+                found += [Slot(f"{path}.{name}", thing, name) for name in sorted(names & of_class - vars(thing).keys())]
         for optimiser in (x for x in self.things if isinstance(x, optim.Optimizer)):
             for i, group in enumerate(optimiser.param_groups):
                 found += [Slot(f"{self.names[id(optimiser)]}_group{i}[{key!r}]", group, key)
                           for key, value in group.items() if isinstance(value, (bool, str, tuple, type(None)))]
-        return [*found, Slot("grad mode.grad", mode, "grad")]
+        return [*found, Slot("grad mode.grad", mode, "grad"), Slot("the default dtype.dtype", defaults, "dtype")]
+
+
+def _matters(thing, slot, value, names, counting):
+    """Whether what the step does can depend on a slot of a thing; `names` are those in the user's functions.
+
+    `counting`: the thing is a schedule or an average that the step lets go on.
+    """
+    if isinstance(value, _PLAIN) or isinstance(thing, optim.Optimizer):  # an optimiser's options are looked at below
+        return False
+    if isinstance(thing, types.FunctionType):
+        return slot.key in names or slot.key == "cell_contents" or isinstance(slot.holder, tuple)
+    if isinstance(slot.holder, tuple):
+        return True
+    if isinstance(thing, (dict, list)):
+        return len(thing) <= FEW
+    if isinstance(thing, Module) or counting:
+        return not slot.key.startswith("_") or isinstance(value, (Module, Handle)) or slot.key in names
+    return slot.key in names
+
+
+def same(x, y):
+    """Whether a plan that depends on x does for y."""
+    return x is y or type(x) is type(y) and simple(x) and x == y
+
+
+def simple(x):
+    """Whether a value may be another object, as long as it is equal: numbers, texts, tuples of them."""
+    return isinstance(x, _SIMPLE) or isinstance(x, tuple) and all(map(simple, x))
 
 
 def changed(before, after, same):

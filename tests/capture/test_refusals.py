@@ -1,6 +1,8 @@
 """What cannot be captured is refused, in the first calls, by the line and with the way out; nothing falls back."""
 
+import random
 import warnings
+from random import uniform
 
 import numpy as np
 import pytest
@@ -254,3 +256,59 @@ def test_an_array_of_a_recording_used_later():
     captured(mg.ones(2)), captured(mg.ones(2))
     with pytest.raises(Refused, match="outside of that step"):
         box.held + 1
+
+
+def test_an_argument_with_a_graph():
+    w = nn.Parameter(mg.ones(2))
+    captured = calls(lambda x: x * w, mg.ones(2))
+    for x in (w * 2, mg.ones(2, requires_grad=True)):
+        with pytest.raises(Refused, match=r"args\[0\] has a graph .* detach\(\) it"):
+            captured(x)
+    assert not captured(mg.ones(2)).requires_grad
+
+
+@pytest.mark.parametrize("draw", [lambda rng: random.random(), lambda rng: np.random.rand(), lambda rng: rng.random(),
+                                  lambda rng: uniform(0, 1)], ids=["random", "numpy.random", "Generator", "by name"])
+def test_a_coin_that_minigrad_does_not_toss(draw):
+    rng = np.random.default_rng(0)
+    with pytest.raises(Refused, match="draws from Python's or NumPy's random numbers"):
+        calls(lambda x: x * 2 if draw(rng) >= 0 else x, mg.ones(2))
+
+
+def test_an_argument_in_memory_that_the_step_changes():
+    w = mg.zeros(2)
+
+    def step(x):
+        w.add_(1)
+        return x + 0
+
+    captured = calls(step, mg.zeros(2))
+    for x in (w, w[:1].expand(2)):
+        with pytest.raises(Refused, match=r"args\[0\](.array)? shares its memory with w, which the step changes; clone"):
+            captured(x)
+
+
+def test_two_arrays_of_the_same_memory():
+    memory = bytearray(16)
+    a, b = (mg.from_numpy(np.frombuffer(memory, "f4")) for _ in range(2))
+
+    def step(x):
+        a.copy_(x)
+        return b * 2
+
+    with pytest.raises(Refused, match="a and b lie in the same memory"):
+        calls(step, mg.ones(4))
+
+
+def test_a_flag_that_the_step_itself_changes():
+    class Box:
+        odd = False
+
+    box = Box()
+
+    def step(x):
+        box.odd = not box.odd
+        return x * 2
+
+    with pytest.raises(Refused, match="the step changes box.odd, now .*, which a replay would not"):
+        calls(step, mg.ones(2))

@@ -14,7 +14,7 @@ WATCHED = 3  # of 120 steps: the first, the 50th, the 100th
                                            (mnist, ["--batch", "8", "--recipe", "book"])])
 def test_a_captured_run_is_the_run_to_the_last_bit(there, trained, ended, demo, options):
     for name, capture in (("eager", []), ("captured", ["--capture"])):
-        trained(demo.demo, [*options, "--steps", "120", "--out", name, *capture])
+        trained(demo.demo, [*options, "--steps", "60", "--out", name, *capture])
     assert ended("eager")[0] == ended("captured")[0]
     assert without_times(ended("eager")[1]) == without_times(ended("captured")[1])
 

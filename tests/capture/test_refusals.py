@@ -284,8 +284,8 @@ def test_an_argument_in_memory_that_the_step_changes():
 
     captured = calls(step, mg.zeros(2))
     for x in (w, w[:1].expand(2)):
-        with pytest.raises(Refused, match=r"args\[0\](.array)? shares its memory with w, which the step changes; clone"):
-            captured(x)
+        with pytest.raises(Refused, match=r"args\[0\](.array)? shares its memory with w, which the step changes"):
+            captured(x), captured(x)  # in another layout the first is the step itself
 
 
 def test_two_arrays_of_the_same_memory():

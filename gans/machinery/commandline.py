@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -11,7 +12,8 @@ from gans.machinery import folder
 from minigrad.backend.device import cuda_is_available
 from minigrad.errors import MinigradError
 
-FREE = ("steps", "out", "resume", "check", "device", "anomaly", "samples", "replay_step", "seeds", "given")
+FREE = ("steps", "out", "resume", "check", "device", "anomaly", "samples", "replay_step", "seeds", "given",
+        "command")
 """Options that may change when a run is resumed; all others shape what it computes, and must not."""
 
 
@@ -57,10 +59,10 @@ def parser(name, doc, *, steps, batch=None, samples=False):
 def parse(p, argv):
     """The options of a command line. A run that is gone on with brings those that it was started with.
 
-    `given` are the names of those that were asked for here and now.
+    `given` are the names of those that were asked for here and now, `command` the words.
     """
     args = p.parse_args(argv)
-    args.given = _given(p, argv)
+    args.given, args.command = _given(p, argv), shlex.join(sys.argv[1:] if argv is None else argv)
     _refuse_together(args)
     if args.device == "cuda" and not cuda_is_available():
         p.error("argument --device: cuda: no GPU can be used here; use --device cpu, or install CuPy for your CUDA "
@@ -72,8 +74,8 @@ def parse(p, argv):
             say(f"{where}: was made by a version that did not note its number of steps; --steps says how many")
         kept = [name for name in vars(args) if name in saved and (name not in FREE or name == "steps")]
         p.set_defaults(**{name: saved[name] for name in kept})
-        given, args = args.given, p.parse_args(argv)
-        args.given = given
+        given, command, args = args.given, args.command, p.parse_args(argv)
+        args.given, args.command = given, command
     return args
 
 

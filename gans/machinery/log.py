@@ -23,10 +23,13 @@ MACHINES = "machine"  # the group that no repetition would give again
 
 
 class Log:
-    """The rows of a run, in the file `path`; without one, in memory, as a replay has them."""
+    """The rows of a run, in the file `path`; without one, in memory, as a replay has them.
 
-    def __init__(self, path=None):
-        self.path, self.handle, self.kept = path, None, []
+    `told` is called with each row that was written.
+    """
+
+    def __init__(self, path=None, told=None):
+        self.path, self.handle, self.kept, self.told = path, None, [], told
 
     def go_on(self, step):
         """Go on after `step` with the log that is there: what it holds of later steps is cut off."""
@@ -44,6 +47,11 @@ class Log:
     def write(self, step, **groups):
         """Append a row. A number that is not finite becomes null."""
         row = {"step": step, **{name: finite(group) for name, group in groups.items()}}
+        self._append(row)
+        if self.told:
+            self.told(row)
+
+    def _append(self, row):
         if self.path is None:
             self.kept.append(row)
             return

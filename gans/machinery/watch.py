@@ -48,8 +48,8 @@ def answers(kind, real, fake):
 def pixels(images):
     """The range, mean, standard deviation and `spread` of the first few of a batch; how many, of how many values."""
     array = host(images.detach()[:FEW])
-    return {"images": len(images), "values": array[0].size, "low": float(array.min()), "high": float(array.max()), "mean": float(array.mean()),
-            "std": float(array.std()), "spread": spread(array.reshape(len(array), -1))}
+    return {"images": len(images), "values": array[0].size, "low": float(array.min()), "high": float(array.max()),
+            "mean": float(array.mean()), "std": float(array.std()), "spread": spread(array.reshape(len(array), -1))}
 
 
 def norm(array):

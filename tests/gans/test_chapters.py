@@ -22,8 +22,9 @@ def source(name):
     return (FOLDER / f"{name}.py").read_text()
 
 
-def test_gans_holds_the_chapters_and_two_doors_and_everything_else_is_machinery():
-    assert {path.stem for path in FOLDER.glob("*.py")} == {*CHAPTERS, "__init__", "__main__", "sample"}
+def test_gans_holds_the_chapters_and_the_doors_and_everything_else_is_machinery():
+    assert {path.stem for path in FOLDER.glob("*.py")} == {*CHAPTERS, "__init__", "__main__", "sample", "monitor",
+                                                         "report"}
     assert {path.name for path in FOLDER.iterdir() if path.is_dir() and path.name != "__pycache__"} == {"machinery"}
     for name in CHAPTERS:
         assert {"demo", "generator", "QUICK"} <= set(dir(importlib.import_module(f"gans.{name}")))

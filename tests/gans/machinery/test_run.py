@@ -345,7 +345,8 @@ def options(**others):
 def test_a_loss_that_is_no_number_ends_the_run_by_name(there):
     with run.Run(options()) as this, pytest.raises(MinigradError, match=r"step 1: the loss g became nan; .*--anomaly"):
         this.log(1, g=float("nan"))
-    assert log.read("r/log.jsonl")[-1] == {"step": 1, "event": "stopped", "name": "g", "value": "nan"}
+    *_, stopped, verdict = log.read("r/log.jsonl")
+    assert stopped == {"step": 1, "event": "stopped", "name": "g", "value": "nan"} and verdict["number"] == 7
 
 
 def test_a_loss_of_a_whole_batch_is_refused(there):

@@ -168,6 +168,67 @@ def mnist_conv(torch, array, batch=64):
     return convolutional(torch, array, D, G, 64, (1, 28, 28), batch)
 
 
+def face_conv(torch, array):
+    """A GAN of few wide layers for 128x128 faces, kernels of 8, an image a step, as in the book."""
+    nn = torch.nn
+    D = nn.Sequential(nn.Conv2d(3, 256, 8, 2), nn.BatchNorm2d(256), nn.LeakyReLU(0.2),
+                      nn.Conv2d(256, 256, 8, 2), nn.BatchNorm2d(256), nn.LeakyReLU(0.2),
+                      nn.Conv2d(256, 3, 8, 2), nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(3 * 10 * 10, 1), nn.Sigmoid())
+    G = nn.Sequential(nn.Linear(100, 3 * 11 * 11), nn.LeakyReLU(0.2), nn.Unflatten(1, (3, 11, 11)),
+                      nn.ConvTranspose2d(3, 256, 8, 2), nn.BatchNorm2d(256), nn.LeakyReLU(0.2),
+                      nn.ConvTranspose2d(256, 256, 8, 2), nn.BatchNorm2d(256), nn.LeakyReLU(0.2),
+                      nn.ConvTranspose2d(256, 3, 8, 2, 1), nn.BatchNorm2d(3), nn.Sigmoid())
+    optimisers = [torch.optim.Adam(net.parameters(), lr=0.0001) for net in (D, G)]
+    rng = np.random.default_rng(0)
+    real = [array(rng.random((1, 3, 128, 128))) for _ in range(BATCHES)]
+    noise = [array(rng.normal(size=(1, 100))) for _ in range(2 * BATCHES)]
+    return three_updates(D, G, optimisers, nn.BCELoss(), (array(np.ones((1, 1))), array(np.zeros((1, 1)))), real, noise)
+
+
+def wgan_critic(torch, array, batch=64):
+    """An update of a WGAN-GP critic for 28x28 digits, with its second derivatives; the generator stands still."""
+    nn = torch.nn
+    D = nn.Sequential(nn.Conv2d(1, 32, 4, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(32, 64, 4, 2, 1), nn.LeakyReLU(0.2),
+                      nn.Flatten(), nn.Linear(64 * 7 * 7, 1))
+    optimiser = torch.optim.Adam(D.parameters(), lr=0.0001, betas=(0.0, 0.9))
+    rng = np.random.default_rng(0)
+    real, fake = ([array(rng.uniform(-1, 1, (batch, 1, 28, 28))) for _ in range(BATCHES)] for _ in range(2))
+    mixes = [array(rng.random((batch, 1, 1, 1))) for _ in range(BATCHES)]
+
+    def step(i):
+        x, y, mix = real[i % BATCHES], fake[i % BATCHES], mixes[i % BATCHES]
+        between = (mix * x + (1 - mix) * y).requires_grad_(True)
+        slopes, = torch.autograd.grad(D(between).sum(), between, create_graph=True)
+        penalty = (((slopes.flatten(1) ** 2).sum(1) + 1e-12).sqrt() - 1).pow(2).mean()
+        d_real, d_fake = -D(x).mean(), D(y).mean()
+        optimiser.zero_grad()
+        (d_real + d_fake + 10 * penalty).backward()
+        optimiser.step()
+        return d_real, d_fake, penalty
+
+    return (D,), step
+
+
+def digit_cnn(torch, array, batch=64):
+    """A tutorial's classifier of digits: two 3x3 convolutions, max pooling, dropout (left out, as it draws numbers)."""
+    nn = torch.nn
+    net = nn.Sequential(nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+                        nn.Linear(64 * 12 * 12, 128), nn.ReLU(), nn.Linear(128, 10))
+    optimiser, loss = torch.optim.Adadelta(net.parameters(), lr=1.0), nn.CrossEntropyLoss()
+    rng = np.random.default_rng(0)
+    images = [array(rng.random((batch, 1, 28, 28))) for _ in range(BATCHES)]
+    labels = [array(rng.integers(0, 10, batch)).long() for _ in range(BATCHES)]
+
+    def step(i):
+        found = loss(net(images[i % BATCHES]), labels[i % BATCHES])
+        optimiser.zero_grad()
+        found.backward()
+        optimiser.step()
+        return found,
+
+    return (net,), step
+
+
 class Case(NamedTuple):
     """A step, how many of them to time at once, and of how many the losses are compared."""
 
@@ -186,4 +247,8 @@ CASES = {
     # Adam turns rounding into different signs, which batch norm and many layers make the most of.
     "mnist-conv": Case(mnist_conv, 10, checked=2),
     "dcgan-64": Case(dcgan, 2, checked=2),
+    "dcgan-64-narrow": Case(partial(dcgan, ngf=16, ndf=16, batch=16), 6, checked=2),
+    "wgan-gp-critic": Case(wgan_critic, 8),
+    "face-conv": Case(face_conv, 1, checked=2),
+    "digit-cnn": Case(digit_cnn, 4),
 }

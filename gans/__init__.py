@@ -4,11 +4,14 @@
     python -m gans.mnist                     train
     python -m gans.sample runs/mnist         samples of what was trained
     G = gans.load("runs/mnist")              the same generator in Python
+    G = gans.hub.load("mnist-dcgan")         one that was trained before
 """
 
 import os
 import signal
 import sys
+
+from gans import hub  # noqa: F401
 
 
 def load(run, device="cpu"):

@@ -14,7 +14,8 @@ from pathlib import Path
 from gans.machinery.commandline import Parser, main, say
 from gans.machinery.progress import duration
 
-CHAPTERS = ("pattern1010", "mnist", "cgan", "face", "dcgan")
+CHAPTERS = ("pattern1010", "xy", "ideal", "gaussian", "modes", "classifier", "mnist", "wgan", "ebgan", "cgan", "sgan",
+            "face", "dcgan")
 
 
 def listing():
@@ -23,8 +24,9 @@ def listing():
     for name in CHAPTERS:
         title = ast.get_docstring(ast.parse((Path(__file__).parent / f"{name}.py").read_text())).splitlines()[0]
         say(f"  python -m gans.{name:<12} {title}")
-    say("\npython -m gans.sample RUN makes samples of what was trained; python -m gans --check-all [--quick] runs the "
-        "acceptance\nof every demo, or a small form of it.")
+    say("\npython -m gans.sample RUN makes samples of what was trained, python -m gans.measure RUN says how good they "
+        "are,\npython -m gans.hub list shows what was trained before;\npython -m gans --check-all [--quick] runs the "
+        "acceptance of every demo, or a small form of it.")
 
 
 def check(name, quick, folder):

@@ -9,8 +9,8 @@ The book is Rashid, "Make Your First GAN with PyTorch" (2020). The default recip
 another way; docs/mode-collapse.md tells what each of its ingredients cures, with figures.
 
 What to look at: training.gif, and losses.png with its line at ln 2 = 0.693, the loss of a discriminator that answers
-0.5 to everything. A real run hovers away from it: the discriminator below the line, as it stays a little ahead, and
-the generator above.
+0.5 to everything; a real run's D stays a little ahead, below the line, and G above. seeds.png: what is drawn for sums,
+differences and multiples of seeds, and on the way between two.
 
 What to try: --penalty 0 and --average 0, each alone; another --seed; --data fashion.
 """
@@ -18,6 +18,7 @@ What to try: --penalty 0 and --average 0, each alone; another --seed; --data fas
 import sys
 
 import minigrad as mg
+from gans.machinery import arithmetic
 from gans.machinery.commandline import decay, main, non_negative, only, parse, parser
 from gans.machinery.imagesets import DIGITS, open_digits
 from gans.machinery.judge import judged
@@ -90,10 +91,7 @@ def train_book(run, pictures):
 
 
 def train_steady(run, pictures, every=4):
-    """The same steps with D held back: it pays for being steep around real images. Returns the averaged G.
-
-    The penalty is R1 by a difference, every fourth step, four times as strong (the lazy regularisation of StyleGAN2).
-    """
+    """The same steps with D held back: it pays for being steep around real images. Returns the averaged G."""
     G, D = (net.to(run.device) for net in networks("steady"))
     average, penalty = optim.EMA(G, run.args.average), run.args.penalty
     optimiser_g, optimiser_d = (optim.Adam(net.parameters(), 1e-3, betas=(0.5, 0.999)) for net in (G, D))
@@ -105,7 +103,7 @@ def train_steady(run, pictures, every=4):
         on_real, on_fake = D(real), D(fake.detach())
         d_real, d_fake = NS.d(on_real, on_fake)
         d = d_real + d_fake
-        if penalty and step % every == 0:
+        if penalty and step % every == 0:  # R1 by a difference; rarely, and stronger, as in StyleGAN2
             directions = run.noise(step, *real.shape, name="directions")
             d = d + every * penalty / 2 * steepness(D, real, on_real, directions, reach=0.3)
         update(optimiser_d, d)
@@ -132,16 +130,16 @@ def demo(argv=None):
     only(args, ["penalty", "average"], args.recipe == "steady", "--recipe steady")
     args.steps = args.steps or STEPS[args.recipe]
     pictures = open_digits(args.data).for_run(args)
-
     with Run(args, f"{args.recipe}: the losses of D and G", QUARTER if args.recipe == "first" else LN2) as run:
         G = (train_steady if args.recipe == "steady" else train_book)(run, pictures)
         run.finish(G)
         found = judged(run, G, pictures)
+        rules = arithmetic.of_seeds(run, G, pictures) if args.recipe != "first" else []  # whose seed is one number
         return run.end([
             ("mean top probability", found.confidence, found.confidence >= 0.80, ">=0.80"),
             ("smallest share", found.shares.min(), found.shares.min() >= 0.02, ">=0.02"),
             ("largest share", found.shares.max(), found.shares.max() <= 0.25, "<=0.25"),
-            ("Frechet distance / noise's", found.distance, found.distance <= 0.15, "<=0.15"),
+            ("Frechet distance / noise's", found.distance, found.distance <= 0.15, "<=0.15"), *rules,
         ], "python -m gans.mnist, which keeps all digits" if args.recipe != "steady" else
             "python -m gans.mnist --recipe book, to see a collapse")
 

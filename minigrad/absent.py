@@ -24,7 +24,7 @@ _HINTS = {
         "Conv3d ConvTranspose3d MaxPool3d AvgPool3d BatchNorm3d InstanceNorm3d AdaptiveAvgPool3d conv3d "
         "conv_transpose3d max_pool3d avg_pool3d ReflectionPad3d ReplicationPad3d ZeroPad3d ConstantPad3d",
     "nothing is compiled or traced; call the function or the module itself":
-        "compile compiler jit fx export onnx script trace _dynamo _inductor dynamo",
+        "compile compiler jit fx export script trace _dynamo _inductor dynamo",
     "there is one process and one GPU at most; DataParallel takes the module as it is":
         "distributed DistributedDataParallel multiprocessing rpc share_memory_ SyncBatchNorm DistributedSampler",
     "mixed precision is not there; train in float32, and leave the scaler out":
@@ -57,7 +57,7 @@ _HINTS = {
         "tensorboard SummaryWriter",
     "models that others trained are not there; weights travel as safetensors":
         "hub model_zoo",
-    "use cProfile, or python -m bench":
+    "use `with minigrad.profile() as p:` and print(p)":
         "profiler bottleneck benchmark",
     "use register_hook":
         "register_post_accumulate_grad_hook",

@@ -8,6 +8,7 @@ from minigrad import ops, random
 from minigrad.autograd import array_of
 from minigrad.backend import array_module, as_array, defaults
 from minigrad.backend.device import device_of, module_for, move
+from minigrad.backend.numpy import quiet
 from minigrad.graph import Handle, Op
 from minigrad.ops.checks import whole
 
@@ -70,6 +71,8 @@ def tensor(data, dtype=None, device=None, requires_grad=False):
             raise ValueError("tensor: the lists have different lengths; make every row as long as the others") from None
         if dtype is None and array.dtype == float64 and not _holds_float64(data):
             dtype = defaults.dtype
+        if dtype is not None and array.dtype.kind == "f":
+            _check_whole(array, numpy.dtype(dtype))
     else:
         array = data
         device = device or (None if isinstance(data, (numpy.ndarray, numpy.generic)) else device_of(data))
@@ -78,7 +81,16 @@ def tensor(data, dtype=None, device=None, requires_grad=False):
                         "bools")
     module = _place(device)
     array = move(as_array(array), "cpu" if module is numpy else "cuda")
-    return _finish(module.array(array, dtype=dtype), requires_grad)
+    return _finish(quiet().run(module.array, array, dtype=dtype), requires_grad)
+
+
+def _check_whole(array, dtype):
+    """ValueError where floats are to become integers that their dtype cannot hold, or are no numbers at all."""
+    if dtype.kind not in "iu" or not array.size:
+        return
+    limits = numpy.iinfo(dtype)
+    if not (array.min() >= limits.min and array.max() < limits.max + 1):  # which NaN fails, too
+        raise ValueError(f"tensor: {dtype} cannot hold all of {array.min()} to {array.max()}; give a floating dtype")
 
 
 def _lists(data):
@@ -151,7 +163,8 @@ def full(size, fill_value, dtype=None, device=None, requires_grad=False):
         dtype = defaults.dtype
     if isinstance(fill_value, float) and not math.isfinite(fill_value) and numpy.dtype(dtype).kind in "iu":
         raise ValueError(f"full: {dtype} cannot hold {fill_value}; give a number, or a floating dtype")
-    return _finish(_place(device).full(_sizes("full", (size,)), fill_value, dtype), requires_grad)
+    size = _sizes("full", (size,))
+    return _finish(quiet().run(_place(device).full, size, fill_value, dtype), requires_grad)
 
 
 def _number(name, what, value):
@@ -190,7 +203,7 @@ def arange(start=None, end=None, step=1, dtype=None, device=None, requires_grad=
     steps = _place(device).arange(count, dtype="float64" if dtype.kind == "f" else "int64")
     steps *= step if dtype.kind == "f" else int(step)
     steps += start if dtype.kind == "f" else int(start)
-    return _finish(steps.astype(dtype, copy=False), requires_grad)
+    return _finish(quiet().run(steps.astype, dtype, copy=False), requires_grad)
 
 
 def tril_indices(row, col, offset=0, dtype=None, device=None):
@@ -217,7 +230,7 @@ def linspace(start, end, steps, dtype=None, device=None, requires_grad=False):
     """
     dtype = numpy.dtype(dtype or defaults.dtype)
     values = _spaced("linspace", start, end, steps, dtype, device)
-    return _finish(values.astype(dtype), requires_grad)
+    return _finish(quiet().run(values.astype, dtype), requires_grad)
 
 
 def logspace(start, end, steps, base=10.0, dtype=None, device=None, requires_grad=False):
@@ -228,7 +241,7 @@ def logspace(start, end, steps, base=10.0, dtype=None, device=None, requires_gra
     """
     dtype = numpy.dtype(dtype or defaults.dtype)
     values = _number("logspace", "base", base) ** _spaced("logspace", start, end, steps, dtype, device)
-    return _finish(values.astype(dtype), requires_grad)
+    return _finish(quiet().run(values.astype, dtype), requires_grad)
 
 
 def _spaced(name, start, end, steps, dtype, device):
@@ -272,11 +285,11 @@ def randint(low=0, high=None, size=None, *, generator=None, dtype=None, device=N
     return _finish(module.asarray(drawn, dtype or int64), requires_grad)
 
 
-def randint_like(x, low=0, high=None, *, generator=None, dtype=None, device=None, requires_grad=False):
-    """Integers drawn uniformly from low..high - 1 in the shape, dtype and place of x: randint_like(x, 10)."""
+def randint_like(input, low=0, high=None, *, generator=None, dtype=None, device=None, requires_grad=False):
+    """Integers drawn uniformly from low..high - 1 in the shape, dtype and place of the input: randint_like(x, 10)."""
     low, high = (0, low) if high is None else (low, high)
-    return randint(low, high, x.shape, generator=generator, dtype=dtype or x.dtype, device=device or x.device,
-                   requires_grad=requires_grad)
+    return randint(low, high, input.shape, generator=generator, dtype=dtype or input.dtype,
+                   device=device or input.device, requires_grad=requires_grad)
 
 
 def randperm(n, *, generator=None, dtype=None, device=None, requires_grad=False):
@@ -286,16 +299,16 @@ def randperm(n, *, generator=None, dtype=None, device=None, requires_grad=False)
     return _finish(module.asarray(random.permutation(module, n, generator), dtype or int64), requires_grad)
 
 
-def multinomial(x, num_samples, replacement=False, *, generator=None):
-    """`num_samples` indices (int64), drawn with the probabilities that x, of one or two axes, weighs them by.
+def multinomial(input, num_samples, replacement=False, *, generator=None):
+    """`num_samples` indices (int64), drawn with the probabilities that the input, of one or two axes, weighs them by.
 
-    x need not sum to 1. Without replacement no index of a row comes twice.
+    It need not sum to 1. Without replacement no index of a row comes twice.
 
     >>> from minigrad import tensor
     >>> multinomial(tensor([0., 1., 0.]), 2, replacement=True)
     tensor([1, 1])
     """
-    weights, count = array_of(x), whole("multinomial", "num_samples", num_samples)
+    weights, count = array_of(input), whole("multinomial", "num_samples", num_samples)
     if weights.dtype.kind != "f" or weights.ndim not in (1, 2) or count < 1 or not weights.size:
         raise ValueError(f"multinomial: {count} samples of {weights.dtype}{weights.shape}; ask for 1 or more, of a "
                          "vector or a matrix of floating weights")
@@ -320,28 +333,28 @@ def multinomial(x, num_samples, replacement=False, *, generator=None):
     return Op.wrap(index.reshape((*weights.shape[:-1], count)))
 
 
-def zeros_like(x, dtype=None, device=None, requires_grad=False):
-    """Zeros in the shape, dtype and place of x."""
-    return full(x.shape, 0, dtype or x.dtype, device or x.device, requires_grad)
+def zeros_like(input, dtype=None, device=None, requires_grad=False):
+    """Zeros in the shape, dtype and place of input."""
+    return full(input.shape, 0, dtype or input.dtype, device or input.device, requires_grad)
 
 
-def ones_like(x, dtype=None, device=None, requires_grad=False):
-    """Ones in the shape, dtype and place of x."""
-    return full(x.shape, 1, dtype or x.dtype, device or x.device, requires_grad)
+def ones_like(input, dtype=None, device=None, requires_grad=False):
+    """Ones in the shape, dtype and place of input."""
+    return full(input.shape, 1, dtype or input.dtype, device or input.device, requires_grad)
 
 
-def full_like(x, fill_value, dtype=None, device=None, requires_grad=False):
-    """One value in the shape, dtype and place of x."""
-    return full(x.shape, fill_value, dtype or x.dtype, device or x.device, requires_grad)
+def full_like(input, fill_value, dtype=None, device=None, requires_grad=False):
+    """One value in the shape, dtype and place of input."""
+    return full(input.shape, fill_value, dtype or input.dtype, device or input.device, requires_grad)
 
 
-def rand_like(x, *, generator=None, dtype=None, device=None, requires_grad=False):
-    """Uniform draws from [0, 1) in the shape, dtype and place of x."""
-    return rand(x.shape, generator=generator, dtype=dtype or x.dtype, device=device or x.device,
+def rand_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
+    """Uniform draws from [0, 1) in the shape, dtype and place of input."""
+    return rand(input.shape, generator=generator, dtype=dtype or input.dtype, device=device or input.device,
                 requires_grad=requires_grad)
 
 
-def randn_like(x, *, generator=None, dtype=None, device=None, requires_grad=False):
-    """Draws of N(0, 1) in the shape, dtype and place of x."""
-    return randn(x.shape, generator=generator, dtype=dtype or x.dtype, device=device or x.device,
+def randn_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
+    """Draws of N(0, 1) in the shape, dtype and place of input."""
+    return randn(input.shape, generator=generator, dtype=dtype or input.dtype, device=device or input.device,
                  requires_grad=requires_grad)

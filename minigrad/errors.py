@@ -17,6 +17,10 @@ class CheckpointError(MinigradError):
     """A checkpoint that cannot be written, read, or used with this model."""
 
 
+class ExportError(MinigradError, ValueError):
+    """A network that cannot be written in another format."""
+
+
 def explain(op, error, arrays):
     """Raise the one-line error for an op whose forward failed: the op, what is wrong, its inputs, the fix."""
     name, reason = type(op).__name__, " ".join(str(error).split())

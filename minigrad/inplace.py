@@ -6,6 +6,7 @@ from minigrad import random
 from minigrad.backend import array_module
 from minigrad.graph import Handle, Leaf
 from minigrad.modes import mode
+from minigrad.ops.elementary import lerp
 from minigrad.ops.index import put
 from minigrad.writes import touch
 
@@ -64,6 +65,7 @@ class InPlace(Handle):
     __iadd__, __isub__, __imul__ = map(_operator, (operator.add, operator.sub, operator.mul))
     __itruediv__, __ifloordiv__, __imod__ = map(_operator, (operator.truediv, operator.floordiv, operator.mod))
     __ipow__, __iand__, __ior__, __ixor__ = map(_operator, (operator.pow, operator.and_, operator.or_, operator.xor))
+    __ilshift__, __irshift__ = map(_operator, (operator.lshift, operator.rshift))
 
     def __setitem__(self, index, value):
         self._assign("setitem", index, value)
@@ -98,8 +100,7 @@ class InPlace(Handle):
 
     def lerp_(self, end, weight):
         """self + weight * (end - self): the step of a moving average."""
-        gap = _constant("lerp_", end) - self.detach()
-        return self._become("lerp_", self.detach() + gap * _constant("lerp_", weight))
+        return self._become("lerp_", lerp(self.detach(), _constant("lerp_", end), _constant("lerp_", weight)))
 
     def clamp_(self, min=None, max=None):
         """Between min and max."""

@@ -94,19 +94,19 @@ def is_tensor(x):
     return isinstance(x, Tensor)
 
 
-def is_floating_point(x):
-    """Whether the dtype of x is a floating one."""
-    return x.is_floating_point()
+def is_floating_point(input):
+    """Whether the dtype of the input is a floating one."""
+    return input.is_floating_point()
 
 
-def clone(x):
-    """A copy of x, through which gradients flow."""
-    return x.clone()
+def clone(input):
+    """A copy of the input, through which gradients flow."""
+    return input.clone()
 
 
-def detach(x):
+def detach(input):
     """The same memory without the graph."""
-    return x.detach()
+    return input.detach()
 
 
 def scalar_tensor(s, dtype=None, device=None):
@@ -128,14 +128,14 @@ def promote_types(a, b):
     return a if a.kind == "f" != b.kind else b if b.kind == "f" != a.kind else numpy.promote_types(a, b)
 
 
-def numel(x):
+def numel(input):
     """The number of elements."""
-    return x.numel()
+    return input.numel()
 
 
-def empty_like(x, dtype=None, device=None):
-    """Memory as it comes in the shape, dtype and place of x."""
-    return create.empty(*x.shape, dtype=dtype or x.dtype, device=device or x.device)
+def empty_like(input, dtype=None, device=None):
+    """Memory as it comes in the shape, dtype and place of the input."""
+    return create.empty(*input.shape, dtype=dtype or input.dtype, device=device or input.device)
 
 
 def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, device=None, requires_grad=False):
@@ -151,9 +151,12 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, device=N
     return drawn.requires_grad_() if requires_grad else drawn
 
 
-def bernoulli(x, p=None, *, generator=None):
-    """1 with the probability in each place of x, else 0; with a number p, with that one in all places of x."""
-    return create.empty(x.shape, dtype=x.dtype, device=x.device).bernoulli_(x if p is None else p, generator=generator)
+def bernoulli(input, p=None, *, generator=None):
+    """1 with the probability in each place of the input, else 0; with a number p, with that one in all places."""
+    if p is None and input.dtype.kind != "f":
+        raise TypeError(f"bernoulli: the probabilities are {input.dtype}; give floating ones, or p")
+    drawn = create.empty(input.shape, dtype=input.dtype, device=input.device)
+    return drawn.bernoulli_(input if p is None else p, generator=generator)
 
 
 def Variable(data, requires_grad=False):

@@ -126,12 +126,12 @@ class Methods(Handle):
         """This tensor in the sizes of another."""
         return self.resize_(other.shape)
 
-    def fill_diagonal_(self, value):
-        """`value` on the diagonal of a matrix."""
+    def fill_diagonal_(self, fill_value):
+        """One value on the diagonal of a matrix."""
         n = min(self.shape[0], self.shape[1]) if self.array.ndim == 2 else 0
         if self.array.ndim != 2:
             raise ValueError(f"fill_diagonal_: the tensor has shape {self.shape}; give a matrix")
-        return self._assign("fill_diagonal_", (range(n), range(n)), value)
+        return self._assign("fill_diagonal_", (range(n), range(n)), fill_value)
 
     def detach_(self):
         """This tensor itself without its graph."""

@@ -128,9 +128,9 @@ class set_grad_enabled(_Switch):
     True
     """
 
-    def __new__(cls, enabled):
+    def __new__(cls, mode):
         self = super().__new__(cls)
-        self.value = bool(enabled)
+        self.value = bool(mode)
         super().__enter__(self)  # takes effect now; what was before is known to the block or decorator that follows
         self.entered = True
         return self

@@ -13,6 +13,7 @@ import numpy
 from minigrad.backend import array_module
 from minigrad.backend.device import device as device_named
 from minigrad.backend.device import module_for
+from minigrad.backend.numpy import quiet
 
 FIXED = 67280421310721  # the seed of a Generator that was given none, PyTorch's: it always draws the same
 
@@ -177,12 +178,14 @@ def draw(xp, method, shape, dtype, own=None):
 
 def uniform(like, low, high, own=None):
     """Uniform draws in an array like another."""
-    return low + (high - low) * draw(array_module(like), "random", like.shape, like.dtype, own)
+    drawn = draw(array_module(like), "random", like.shape, like.dtype, own)
+    return quiet().run(lambda: low + (high - low) * drawn)
 
 
 def normal(like, mean, std, own=None):
     """Normal draws in an array like another."""
-    return mean + std * draw(array_module(like), "standard_normal", like.shape, like.dtype, own)
+    drawn = draw(array_module(like), "standard_normal", like.shape, like.dtype, own)
+    return quiet().run(lambda: mean + std * drawn)
 
 
 def permutation(xp, n, own=None):

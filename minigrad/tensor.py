@@ -6,6 +6,7 @@ from minigrad import ops
 from minigrad.autograd import array_of, backward, cotangent
 from minigrad.backend import as_array
 from minigrad.backend.device import device_of
+from minigrad.backend.numpy import quiet
 from minigrad.convert import Conversions
 from minigrad.copies import Copies
 from minigrad.graph import Handle, Leaf, Op, sweep
@@ -35,7 +36,8 @@ class Tensor(Conversions, Copies, Hooks, InPlace, Methods):
         """A float32 copy of numbers, or of the given sizes without content, as torch.Tensor has it; see `tensor`."""
         self = object.__new__(cls)
         sized = len(data) != 1 or isinstance(data[0], int)
-        values = numpy.empty(data or 0, "f4") if sized else numpy.array(getattr(data[0], "array", data[0]), "f4")
+        values = numpy.empty(data or 0, "f4") if sized else quiet().run(
+            numpy.array, getattr(data[0], "array", data[0]), "f4")
         self.array, self.node, self.grad = values, None, None
         return self
 

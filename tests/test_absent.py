@@ -97,7 +97,7 @@ def test_every_hint_is_of_a_name_that_is_not_there_somewhere():
     assert all(len(hint) < 120 for hint in absent.HINTS.values())
 
 
-@pytest.mark.parametrize("path", ["backends.cudnn", "backends.mps", "backends.cuda", "nn.parallel",
+@pytest.mark.parametrize("path", ["backends.cudnn", "backends.mps", "backends.cuda", "nn.parallel", "nn.parameter",
                                   "nn.utils.parametrizations", "utils.data.dataloader", "utils.data.dataset", "xpu",
                                   "accelerator", "mps", "version", "optim.lr_scheduler", "nn.init", "linalg"])
 def test_the_modules_that_scripts_import_can_be_imported(path):

@@ -96,6 +96,17 @@ def test_the_dtype_stays_or_the_change_is_refused_as_in_pytorch(torch, operate, 
     assert outcomes[0] == outcomes[1]
 
 
+@pytest.mark.parametrize("operate", [operator.ilshift, operator.irshift, *BITWISE], ids=lambda f: f.__name__)
+def test_operators_of_bits_write_in_place_too(torch, operate):
+    found = []
+    for library in (mg, torch):
+        x = library.tensor([1, 6, 12])
+        alias, row = x, x[1:]
+        assert operate(x, 2) is alias
+        found.append([x.tolist(), row.tolist()])
+    assert found[0] == found[1] and found[0][1] == found[0][0][1:]
+
+
 @pytest.mark.parametrize("change", [
     lambda a, b: a.add_(b), lambda a, b: a.sub_(b), lambda a, b: a.mul_(b), lambda a, b: a.div_(b),
     lambda a, b: a.lerp_(b, 0.5), lambda a, b: a.lerp_(a, b), lambda a, b: a.copy_(b), lambda a, b: a.fill_(b[0]),

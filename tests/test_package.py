@@ -29,9 +29,13 @@ def test_importing_minigrad_imports_numpy_and_no_other_dependency():
                 "hypothesis"} & set(loaded)
 
 
-def test_importing_minigrad_takes_under_a_quarter_of_a_second():
-    code = "import time; t = time.process_time(); import minigrad; print(time.process_time() - t)"
-    assert min(float(python(code, OPENBLAS_NUM_THREADS="1")) for _ in range(5)) < 0.25
+def test_importing_minigrad_is_not_much_more_than_importing_numpy():
+    """About twice NumPy's own processor time."""
+    code = """if True:
+        from time import process_time as now
+        start = now(); import numpy; middle = now(); import minigrad
+        print((now() - middle) / (middle - start))"""
+    assert min(float(python(code, OPENBLAS_NUM_THREADS="1")) for _ in range(5)) < 4
 
 
 def test_the_first_three_files_are_read_in_one_sitting():

@@ -6,14 +6,22 @@
     progress.py      how far a training is, on a terminal or in a pipe
     commandline.py   options, and refusals in one line
     losses.py        each GAN's loss as a function of logits, and penalties
-    parts.py         an update, a network that stands still, how weights begin
+    parts.py         an update, a network that stands still, how weights begin, layers for D
+    unrolled.py      steps of D that G looks ahead
     guidelines.py    networks by DCGAN's guidelines, kept or broken
     samples.py       samples of a generator, in training and of a finished run
     watch.py         figures that say how D and G are doing
     replay.py        a step computed again, to the bit
-    pictures.py      grids, PNG, GIF; plots.py: losses and drawings
+    pictures.py      grids, PNG, GIF; plots.py: losses and drawings; portraits.py: games of two
+                     numbers; figures.py: those of single chapters
+    bells.py         the bell curve: densities, distances, pictures; ideals.py: pictures of the ideal D
+    modecounts.py    which hills samples come from; heatmaps.py: samples over what D thinks of each place
+    saturation.py    why G's loss is not minus D's
+    seeds.py         a check over several seeds
     imagesets.py     what is learnt from
-    metrics.py       how good samples are; judge.py: a classifier's word on it
+    metrics/         how good samples are; measure.py: all of it for a run; judge.py: a classifier's word on it
+    supervised.py    how much is read right, and what few labels are worth by themselves
+    critics.py       what a critic has learnt; arithmetic.py: sums and multiples of seeds
     memory.py        what a training takes
     faults.py        faults of all this, to be noticed by the checks beside them
 """

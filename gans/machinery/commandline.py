@@ -12,8 +12,7 @@ from gans.machinery import folder
 from minigrad.backend.device import cuda_is_available
 from minigrad.errors import MinigradError
 
-FREE = ("steps", "out", "resume", "check", "device", "anomaly", "samples", "replay_step", "seeds", "given",
-        "command")
+FREE = ("steps", "out", "resume", "check", "device", "anomaly", "samples", "replay_step", "seeds", "given", "command")
 """Options that may change when a run is resumed; all others shape what it computes, and must not."""
 
 
@@ -59,10 +58,11 @@ def parser(name, doc, *, steps, batch=None, samples=False):
 def parse(p, argv):
     """The options of a command line. A run that is gone on with brings those that it was started with.
 
-    `given` are the names of those that were asked for here and now, `command` the words.
+    `given` are the names of those that were asked for here and now; `command` is the command line without those that
+    do not shape what is computed.
     """
     args = p.parse_args(argv)
-    args.given, args.command = _given(p, argv), shlex.join(sys.argv[1:] if argv is None else argv)
+    args.given, args.command = _given(p, argv), _command(p, args, argv)
     _refuse_together(args)
     if args.device == "cuda" and not cuda_is_available():
         p.error("argument --device: cuda: no GPU can be used here; use --device cpu, or install CuPy for your CUDA "
@@ -84,6 +84,31 @@ def _given(p, argv):
     absent = object()
     found = p.parse_args(argv, argparse.Namespace(**{action.dest: absent for action in p._actions}))
     return {action.dest for action in p._actions if getattr(found, action.dest, absent) is not absent}
+
+
+def _command(p, args, argv):
+    """The command line in its shortest form, without what may change when the run is resumed."""
+    words, given = ["python", "-m", f"gans.{args.demo}"], _given(p, argv)
+    for action in p._actions:
+        value = getattr(args, action.dest, None)
+        if action.dest not in given or action.dest in FREE and action.dest != "steps":
+            continue
+        if action.nargs == 0 and action.const == value:
+            words.append(action.option_strings[0])
+        elif action.nargs != 0 and (action.choices is None or value in action.choices):
+            words += [action.option_strings[0], str(value)]
+    return shlex.join(words)
+
+
+def with_option(command, option, value):
+    """A command line with an option of this value, whether or not it has one already.
+
+    >>> with_option("python -m gans.mnist --seed 1 --batch 8", "--seed", 2)
+    'python -m gans.mnist --seed 2 --batch 8'
+    """
+    words = shlex.split(command)
+    at = words.index(option) if option in words else len(words)
+    return shlex.join([*words[:3], option, str(value), *words[3:at], *words[at + 2:]])
 
 
 def _refuse_together(args):

@@ -12,6 +12,7 @@ import minigrad as mg
 from gans import cgan, dcgan, mnist
 from gans.machinery import judge, losses, metrics
 from gans.machinery.imagesets import Pictures
+from gans.machinery.metrics import features, modes, neighbours
 from gans.machinery.run import Run
 from gans.machinery.samples import described
 from minigrad import nn
@@ -57,8 +58,34 @@ wrong("shares-counted", "the shares are counts", metrics,
 wrong("sliced-unsorted", "the sliced distance compares projections in the order they come", metrics,
       rewritten(metrics.sliced_wasserstein, ("gaps.sort()", "pass")), "sliced_wasserstein", "distances")
 wrong("floor-of-one-set", "the floor compares a set with itself", metrics,
-      rewritten(metrics.sliced_wasserstein_and_floor, ("real[order[count:2 * count]]", "real[order[:count]]")),
-      "sliced_wasserstein_and_floor", "distances")
+      rewritten(metrics.beside_floor, ("real[order[count:2 * count]]", "real[order[:count]]")), "beside_floor",
+      "distances")
+wrong("kid-biased", "the kernel distance counts rows beside themselves", metrics,
+      rewritten(metrics.kernel_distance, (" - (((x * x).mean(1) + 1) ** 3).sum()", "")), "kernel_distance", "distances")
+wrong("kid-square", "the kernel is a square instead of a cube", features,
+      rewritten(features._similarity, ("** 3", "** 2")), "_similarity", "distances")
+wrong("inception-mean", "the inception score is a mean of ratios instead of exp of a divergence", metrics,
+      rewritten(metrics.inception_score, ("np.exp((p * (known", "((p * (known")), "inception_score", "distances")
+
+# Neighbours and modes.
+
+wrong("precision-recall-swapped", "precision and recall are each other", metrics,
+      lambda samples, real, k=3: neighbours.precision_recall(real, samples, k), "precision_recall", "neighbours")
+wrong("balls-of-oneself", "a row is its own first neighbour", neighbours,
+      rewritten(neighbours._radii, ("others=True", "others=False")), "_radii", "neighbours")
+wrong("density-without-k", "the density is not divided by k", metrics,
+      rewritten(metrics.density_coverage, ("k * len(samples)", "len(samples)")), "density_coverage", "neighbours")
+wrong("coverage-of-samples", "coverage is the share of samples that are in a ball", metrics,
+      rewritten(metrics.density_coverage, ("met |= inside.any(0)", "met[:len(inside)] |= inside.any(1)")),
+      "density_coverage", "neighbours")
+wrong("two-samples-twins", "a row is its own nearest neighbour", metrics,
+      rewritten(metrics.two_samples, ("others=True", "others=False")), "two_samples", "neighbours")
+wrong("memorised-upside-down", "the ratio to what was kept back is divided the wrong way round", metrics,
+      rewritten(metrics.memorised, ("float(np.median(distances)) / usual", "usual / float(np.median(distances))")),
+      "memorised", "neighbours")
+wrong("fair-by-one-hit", "a mode has its fair share with a single sample", modes, 0.0, "FAIR", "modes")
+wrong("modes-other-divergence", "the divergence is that of what should come from what does", metrics,
+      rewritten(metrics.mode_counts, ("(share * np.log(", "(expected * -np.log(")), "mode_counts", "modes")
 
 # A run's order and noise; the penalty.
 
@@ -161,8 +188,37 @@ def check_distances():
     near = metrics.sliced_wasserstein(images[:200], images[200:400], **quick).average
     far = metrics.sliced_wasserstein(images[:200], rng.integers(0, 256, (200, 28, 28), np.uint8), **quick).average
     expect(near < far / 4, True, f"whether other digits ({near}) are nearer than noise ({far})")
-    _, floor = metrics.sliced_wasserstein_and_floor(images[:20], images[20:60], **quick)
+    measure = functools.partial(metrics.sliced_wasserstein, **quick)
+    floor = metrics.beside_floor(measure, images[:20], images[20:60]).floor
     expect(floor.average > 0, True, "whether two halves of a set differ")
+    expect(metrics.kernel_distance(np.array([[0.0], [1.0]]), np.array([[2.0], [3.0]])), 1 + 343 - 93 / 2,
+           "the kernel distance of {0, 1} and {2, 3}")
+    expect(metrics.inception_score(np.eye(2).repeat(3, 0)), 2.0, "the inception score of two classes that are certain")
+
+
+def _line(*values):
+    return np.array(values, np.float64)[:, None]
+
+
+@check("neighbours")
+def check_neighbours():
+    """Points on a line, by hand."""
+    samples, real = _line(0.5, 3.5, 10, 12), _line(0, 1, 2, 3, 4)
+    found, other = metrics.precision_recall(samples, real, k=1), metrics.density_coverage(samples, real, k=2)
+    expect([found.precision, found.recall], [0.5, 1.0], "precision and recall")
+    expect([other.density, other.coverage], [0.5, 0.8], "density and coverage")
+    test = metrics.two_samples(_line(0.4, 10, 10.5, 11.1), _line(0, 1, 2, 3))
+    expect([test.on_samples, test.on_real], [0.75, 0.5], "how often a row is next to its own kind")
+    near = metrics.memorised(_line(0.5, 10, 19), _line(1, 12, 23), _line(0, 10, 20))
+    expect(near.ratio, 0.25, "how near samples are to the training set, beside what was kept back")
+
+
+@check("modes")
+def check_modes():
+    """Ten samples of four modes, by hand."""
+    found = metrics.mode_counts(np.array([0] * 6 + [1] * 3 + [2]), 4)
+    expect([found.hit, found.fair], [3, 2], "the modes that come, by one hit and by fair share")
+    expect(found.kl, 0.6 * np.log(2.4) + 0.3 * np.log(1.2) + 0.1 * np.log(0.4), "their divergence")
 
 
 @check("a run's epochs")

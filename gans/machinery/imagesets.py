@@ -96,6 +96,13 @@ def framed(images, size):
     return np.pad(images, ((0, 0), *margins))[..., None] if size != images.shape[1] else images[..., None]
 
 
+def learnt_from(options):
+    """The Pictures that a run with these options has learnt from."""
+    if options.data in DIGITS:
+        return open_digits(options.data, options.shape[0])
+    return open_images(options, options.size, limit=getattr(options, "limit", None))
+
+
 def image_options(p, names):
     """Add the options that say which images a chapter learns from; `names` are those of `--data` in words."""
     p.add_argument("--data", default="auto", metavar="NAME|PATH",

@@ -108,3 +108,33 @@ def _slopes(D, x):
     x = x.detach().requires_grad_()
     slopes, = autograd.grad(D(x).sum(), x, create_graph=True)
     return slopes.reshape(len(x), -1)
+
+
+def energy(images, redrawn):
+    """(N,): the squared distance of each of the images (N, values) to what an autoencoder made of it."""
+    return ((redrawn - images) ** 2).sum(1)
+
+
+def pull_away(codes):
+    """The mean, over pairs of codes (N, K), of their squared cosine: 0 if all are orthogonal, 1 if all are one.
+
+    EBGAN's remedy against collapse (Zhao et al. 2017, equation 4). 1e-8 inside the root is for a code of zeros.
+    """
+    n = len(codes)
+    directions = codes / ((codes ** 2).sum(1, keepdim=True) + 1e-8) ** 0.5
+    return (((directions @ directions.T) ** 2).sum() - n) / (n * (n - 1))
+
+
+def energy_based(margin):
+    """The Loss on energies instead of logits: D makes those of real images small, and others at least the margin.
+
+    Of the latter only what is missing to the margin counts (Zhao et al. 2017, "Energy-based GANs", equations 1 and 2).
+    """
+    return Loss(d=lambda real, fake: (real.mean(), F.relu(margin - fake).mean()),
+                g=lambda fake, real=None: fake.mean(),
+                answers="scores", ideals={f"the margin, {margin:g}": float(margin)})
+
+
+def mean_slope(D, x):
+    """The mean of |dD/dx| at each of x: what the gradient penalty holds at 1."""
+    return float(((_slopes(D, x) ** 2).sum(1) ** 0.5).mean())

@@ -7,23 +7,28 @@ from gans.machinery.pictures import write_atomically
 COLOURS = ("tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown", "tab:pink", "tab:olive")
 
 
-def figure_of(size):
-    """(figure, axes) of so many inches, without a screen."""
+def figure_of(size, rows=1, columns=1, **options):
+    """(figure, axes) of so many inches, without a screen; several axes are an array (rows, columns).
+
+    `options` are those of Figure.subplots: width_ratios, sharex, ...
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, figure.subplots()
+    return figure, figure.subplots(rows, columns, **options)
 
 
-def drawn(draw, size=(5, 5), dpi=80):
+def drawn(draw, size=(5, 5), dpi=80, rows=1, columns=1):
     """What `draw(axes)` draws as a picture, uint8 (H, W, 3), always of the same size.
+
+    Of several rows and columns, axes are an array of them.
 
     >>> drawn(lambda axes: axes.plot([0, 1], [1, 0]), size=(3, 2), dpi=50).shape
     (100, 150, 3)
     """
-    figure, axes = figure_of(size)
+    figure, axes = figure_of(size, rows, columns)
     figure.set_dpi(dpi)
     draw(axes)
     figure.canvas.draw()

@@ -22,7 +22,6 @@ from minigrad.errors import CheckpointError
 NAME = "report.html"
 FRAMES = 40  # pictures at most
 LARGE = 3 * 2**20  # bytes of pictures, above which they are kept as JPEG
-DROPPED = ("--out", "--resume", "--steps", "--seed", "--seeds")  # of a command, with the word behind them
 VERSIONS = ("minigrad", "numpy", "python", "machine", "device")
 
 
@@ -43,19 +42,21 @@ def write(run):
     page = Template(Path(__file__).with_name(NAME).read_text(encoding="utf-8")).substitute(
         title=escape(f"gans.{config['demo']}, seed {config['seed']}"),
         status=escape(status(rows, config)),
-        command=escape(command(rows, config)),
+        command=escape(command(config)),
         samples=_samples(run),
         verdicts=_verdicts(watched, bands, last),
         plots=_plots(rows, bands, last),
         measures=_measures(rows),
-        configuration=_table((name, _plain(value)) for name, value in config.items() if name not in VERSIONS),
+        configuration=_table((name, _plain(value)) for name, value in config.items()
+                             if name not in (*VERSIONS, "command")),
         versions=_table([*((name, str(config[name])) for name in VERSIONS if name in config), *digests(run)]))
     return write_atomically(run / NAME, lambda path: path.write_text(page, encoding="utf-8"))
 
 
 def status(rows, config):
     """How far the run is, and how it ended, in a sentence."""
-    step, steps = max(row["step"] for row in rows), config["steps"]
+    step = max(row["step"] for row in rows)
+    steps = config.get("steps", step)
     events = {row["event"]: row for row in rows if "event" in row}
     begun = [row["time"] for row in rows if row.get("event") in ("started", "resumed") and "time" in row]
     ms = [row["machine"]["ms"] for row in rows if row.get("machine", {}).get("ms")]
@@ -69,20 +70,10 @@ def status(rows, config):
     return words + (f"; begun {begun[0].replace('T', ' ')}" if begun else "") + "."
 
 
-def command(rows, config):
+def command(config):
     """The command that trains this run again."""
-    given = next((row["command"] for row in rows if row.get("event") == "started" and row.get("command")), "")
-    words, kept = shlex.split(given), []
-    while words:
-        word = words.pop(0)
-        if word in DROPPED:
-            words = words[1:] if words and not words[0].startswith("--") else words
-        elif word != "--check" and not word.startswith(tuple(f"{name}=" for name in DROPPED)):
-            kept.append(word)
-    if "data" in config and "--data" not in kept and not any(word.startswith("--data=") for word in kept):
-        kept += ["--data", str(config["data"])]
-    return shlex.join(["python", "-m", f"gans.{config['demo']}", *kept, "--seed", str(config["seed"]), "--steps",
-                       str(config["steps"])])
+    return config.get("command") or shlex.join(["python", "-m", f"gans.{config['demo']}", "--seed", str(config["seed"]),
+                                                "--steps", str(config.get("steps", 1))])
 
 
 def digests(run):

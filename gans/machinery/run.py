@@ -19,7 +19,7 @@ import numpy as np
 
 import minigrad as mg
 from gans.machinery import folder, log, memory, monitor, replay, report, samples, watch
-from gans.machinery.commandline import FREE, check_lines, say
+from gans.machinery.commandline import FREE, check_lines, say, with_option
 from gans.machinery.pictures import save_gif, save_png, write_atomically
 from gans.machinery.plots import caption, drawn, plot_losses
 from gans.machinery.progress import Progress, duration
@@ -47,10 +47,11 @@ class Run:
     >>> #     run.finish(average.model)
     >>> #     return run.end([(name, value, value >= 0.9, ">=0.9")], "python -m gans.mnist")
 
-    `title` stands over losses.png, and the `ideals`, {label: loss}, are lines in it.
+    `title` stands over losses.png, and the `ideals`, {label: loss}, are lines in it. There are a few more than
+    `pictures` of a whole run.
     """
 
-    def __init__(self, args, title="losses", ideals=(), *, save_every=None):
+    def __init__(self, args, title="losses", ideals=(), *, save_every=None, pictures=PICTURES):
         self.args, self.seed, self.title, self.ideals = args, args.seed, title, dict(ideals)
         self.replayed, self.resumed, self.begun = args.replay_step, None, False
         self.device = mg.device(args.device if args.device != "auto" else "cuda" if cuda_is_available() else "cpu")
@@ -65,7 +66,7 @@ class Run:
         mg.manual_seed(args.seed)
         self.start = self.step = self.resumed.step if self.resumed else 0
         self.save_every = save_every or max(1, args.steps // 20)
-        self.picture_every = max(1, args.steps // PICTURES)
+        self.picture_every = max(1, args.steps // pictures)
         self.parts, self.phases, self.paths, self.seconds, self.interrupted = {}, [], [], 0.0, False
         self.progress = self.updates = self.pictures = self.shown = self.monitor = self._order = None
         if self.replayed:
@@ -122,17 +123,27 @@ class Run:
             if step > self.start or not self.resumed:
                 frame.unlink()
         versions = {"python": platform.python_version(), "numpy": np.__version__, "minigrad": mg.__version__}
-        config = {**self.config(), **versions, "machine": platform.machine(), "device": str(self.device)}
+        config = {**self.config(), **self._command(), **versions, "machine": platform.machine(),
+                  "device": str(self.device)}
         write_atomically(self.folder / "config.json", lambda p: p.write_text(json.dumps(config, indent=2) + "\n"))
         self.history.write(self.start, event="resumed" if self.resumed else "started", steps=self.args.steps,
                            device=str(self.device), **versions, time=datetime.now(UTC).isoformat(timespec="seconds"),
-                           ideals=self.ideals, command=getattr(self.args, "command", None))
+                           ideals=self.ideals)
 
     def _judge(self, row):
         """Have the monitor see a row of the log; what it finds goes into the log, too, and is said at once."""
         for verdict in self.monitor.feed(row):
             self.history.write(row["step"], **verdict)
             (self.progress.say if self.progress else say)(monitor.line(self.monitor.verdicts[-1]))
+
+    def _command(self):
+        """{"command": the command line that the run was started with}, or {} where that is not known."""
+        if not self.resumed:
+            return {"command": self.args.command} if "command" in self.args else {}
+        command = folder.read(self.folder).get("command")
+        if command and "steps" in self.args.given:
+            command = with_option(command, "--steps", self.args.steps)
+        return {"command": command} if command else {}
 
     def frames(self):
         """{step: path} of the pictures that there are."""
@@ -202,7 +213,7 @@ class Run:
 
         On Ctrl-C it saves at the step's end, too, draws what there is, and exits 130.
         """
-        last = min(to or self.args.steps, self.args.steps)
+        last = self.args.steps if to is None else min(to, self.args.steps)
         if self.step >= last:
             return
         if not self.begun:
@@ -309,6 +320,11 @@ class Run:
         """Note figures of a step, numbers, as "measure.NAME" in metrics.csv."""
         self.history.write(step, measure={name: float(value) for name, value in values.items()})
 
+    def measured(self):
+        """{name: value} of the figures that were noted, the latest of each."""
+        return {name.removeprefix("measure."): value for row in self.rows for name, value in row.items()
+                if name.startswith("measure.")}
+
     def picture_due(self, step):
         """Whether the step's samples belong in samples/ and in the GIF."""
         return not self.replayed and (step == 1 or step % self.picture_every == 0 or step == self.args.steps)
@@ -318,10 +334,13 @@ class Run:
         self.drew = True
         save_png(self.folder / "samples" / f"step-{step:08d}.png", image)
 
-    def plot(self, step, draw, size=(5, 5)):
-        """Keep what `draw(axes)` draws, so many inches large, as the step's picture, if one is due."""
+    def plot(self, step, draw, size=(5, 5), **panels):
+        """Keep what `draw(axes)` draws, so many inches large, as the step's picture, if one is due.
+
+        `panels`: rows and columns of axes.
+        """
         if self.picture_due(step):
-            self.picture(step, drawn(draw, size))
+            self.picture(step, drawn(draw, size, **panels))
 
     def look(self, step, G, D=None):
         """Keep a picture of samples of G, always of the same seeds, if one is due, and note figures of them.
@@ -439,13 +458,22 @@ class Run:
         return status
 
 
-def other_seeds(run, count, **options):
-    """Runs of the `count` seeds after a run's own, one after another, each in a folder below the run's.
+def beside(run, name, changes, **options):
+    """A run in the folder `name` below a run's own, of the same options but for `changes`, for its check.
 
     One that is there already, from a check before, is gone on with: it has no steps left to do.
     """
+    where = run.folder / name
+    place = {"out": None, "resume": where} if folder.has_checkpoint(where) else {"out": where, "resume": None}
+    if "command" in run.args and "seed" in changes:
+        place["command"] = with_option(run.args.command, "--seed", changes["seed"])
+    other = Run(Namespace(**vars(run.args) | changes | place), run.title, run.ideals, **options)
+    other.picture_every = other.args.steps  # the first and the last
+    return other
+
+
+def other_seeds(run, count, **options):
+    """Runs of the `count` seeds after a run's own, one after another, each in a folder below the run's."""
     for seed in range(run.seed + 1, run.seed + 1 + count):
-        where = run.folder / f"seed-{seed}"
-        place = {"out": None, "resume": where} if folder.has_checkpoint(where) else {"out": where, "resume": None}
-        with Run(Namespace(**vars(run.args) | {"seed": seed} | place), run.title, run.ideals, **options) as other:
+        with beside(run, f"seed-{seed}", {"seed": seed}, **options) as other:
             yield other

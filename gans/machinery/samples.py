@@ -132,59 +132,98 @@ def load(run, device="cpu"):
     run = Path(run)
     folder.read(run)
     state = checkpoint.load(run / "checkpoint", log=say).state
-    return _generator(run, state).to(device)
+    parts, demo = state["parts"], state["config"].get("demo")
+    weights = parts["average"]["model"] if "average" in parts else parts.get("G", {})
+    return built(demo, state["config"], weights, run, f"python -m gans.{demo} --resume {run} brings it up to date").to(
+        device)
 
 
-def _generator(run, state):
+def built(demo, options, weights, where, remedy):
+    """The generator of a demo with these options and weights, in evaluation mode.
+
+    CheckpointError, which begins with `where` they come from, if they do not fit; `remedy` is for an option that lacks.
+    """
     from gans.__main__ import CHAPTERS
 
-    demo = state["config"].get("demo")
     if demo not in CHAPTERS:
-        raise CheckpointError(f"{run}: is a run of gans.{demo}, which is not here; the demos are {', '.join(CHAPTERS)}")
-    options = argparse.Namespace(**state["config"])
+        raise CheckpointError(f"{where}: is a run of gans.{demo}, which is not here; the demos are "
+                              f"{', '.join(CHAPTERS)}")
+    options, chapter = argparse.Namespace(**options), importlib.import_module(f"gans.{demo}")
+    if not hasattr(chapter, "generator"):
+        raise CheckpointError(f"{where}: gans.{demo} trains no generator, so there are no samples of it; look at "
+                              f"the pictures in {where}")
     try:
-        G = importlib.import_module(f"gans.{demo}").generator(options)
+        G = chapter.generator(options)
     except AttributeError as error:
         if error.obj is not options:
             raise
-        raise CheckpointError(f"{run}: an older version made it, which did not note its {error.name}; python -m "
-                              f"gans.{demo} --resume {run} brings it up to date") from None
-    parts = state["parts"]
+        raise CheckpointError(f"{where}: an older version made it, which did not note its {error.name}; "
+                              f"{remedy}") from None
     try:
-        G.load_state_dict(parts["average"]["model"] if "average" in parts else parts["G"])
-    except (RuntimeError, KeyError) as error:
-        raise CheckpointError(f"{run}: its weights do not fit gans.{demo} ({error}); another version made it") from None
+        G.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(f"{where}: its weights do not fit gans.{demo} ({error}); another version made "
+                              "it") from None
     return G.requires_grad_(False).eval()
 
 
-def main(argv=None):
-    """`python -m gans.sample RUN`: write samples of a run to a file; returns the exit status."""
-    p = Parser(prog="python -m gans.sample", usage="%(prog)s RUN [options]",
-               description="Samples of a finished or interrupted run, from its averaged generator.")
-    p.add_argument("run", metavar="RUN", help="the folder of a run, say runs/mnist")
-    p.add_argument("--n", type=positive, default=64, metavar="N", help="how many (64)")
-    p.add_argument("--seed", type=at_least(0), metavar="N", help="of the noise (the run's own)")
-    p.add_argument("--out", metavar="FILE", help="a .png with all of them side by side, .npy with an array, or "
-                                                 ".safetensors with samples and noise (RUN/sample.png)")
-    args = p.parse_args(argv)
-    path = Path(args.out if args.out is not None else Path(args.run) / "sample.png")
-    if path.suffix not in (".png", ".npy", ".safetensors"):
-        p.error(f"argument --out: {args.out!r}: give a file that ends in .png, .npy or .safetensors")
-    run = Path(args.run)
-    config = folder.read(run)
-    seed, G = config["seed"] if args.seed is None else args.seed, load(run)
+def sample_file(text):
+    """The type of an option that names a file for samples."""
+    if Path(text).suffix not in (".png", ".npy", ".safetensors"):
+        raise argparse.ArgumentTypeError(f"{text!r}: give a file that ends in .png, .npy or .safetensors")
+    return Path(text)
+
+
+def to_write(path):
+    """The path, if a file can be made there."""
     if not path.parent.is_dir():
         raise MinigradError(f"{path.parent}: there is no such folder; make it, or name another file")
-    z = noise(G, args.n, seed)
+    return path
+
+
+def write(G, demo, n, seed, path):
+    """Write n samples of the generator of a demo to a file of the kind that its name says."""
+    z = noise(G, n, seed)
     values = outputs(G, z)
     samples = as_images(values, G) if G.image_shape else values
     if path.suffix == ".png":
-        chapter = importlib.import_module(f"gans.{config['demo']}")
+        chapter = importlib.import_module(f"gans.{demo}")
         save_png(path, grid(samples) if G.image_shape else chapter.picture(values))
     elif path.suffix == ".npy":
         write_atomically(path, lambda temporary: np.save(temporary, samples))
     else:
         arrays = {"samples": samples, "noise": z}
-        save_safetensors(path, arrays | ({"labels": np.arange(args.n) % G.classes} if G.classes else {}))
+        save_safetensors(path, arrays | ({"labels": np.arange(n) % G.classes} if G.classes else {}))
+
+
+def write_onnx(G, path):
+    """Write a generator to an ONNX file: "z", and "labels" where it takes some, to "images", or "samples"."""
+    names = ["z", "labels"] if G.classes else ["z"]
+    return mg.onnx.export(G, inputs(G, noise(G, 2)), path, input_names=names,
+                          output_names=["images" if G.image_shape else "samples"])
+
+
+def main(argv=None):
+    """`python -m gans.sample RUN`: write samples of a run to a file, or G itself; returns the exit status."""
+    p = Parser(prog="python -m gans.sample", usage="%(prog)s RUN [options]",
+               description="Samples of a finished or interrupted run, from its averaged generator.")
+    p.add_argument("run", metavar="RUN", help="the folder of a run, say runs/mnist")
+    p.add_argument("--n", type=positive, default=64, metavar="N", help="how many (64)")
+    p.add_argument("--seed", type=at_least(0), metavar="N", help="of the noise (the run's own)")
+    p.add_argument("--out", metavar="FILE", type=sample_file,
+                   help="a .png with all of them side by side, .npy with an array, or .safetensors with samples and "
+                        "noise (RUN/sample.png)")
+    p.add_argument("--onnx", metavar="FILE", help="write the generator itself instead, for programs that run ONNX; "
+                                                  "with --out samples, too")
+    args = p.parse_args(argv)
+    run = Path(args.run)
+    config = folder.read(run)
+    seed, G, path = config["seed"] if args.seed is None else args.seed, load(run), args.out or run / "sample.png"
+    to_write(path)
+    if args.onnx is not None:
+        say(f"wrote {write_onnx(G, args.onnx)}: the generator of {run}")
+        if args.out is None:
+            return 0
+    write(G, config["demo"], args.n, seed, path)
     say(f"wrote {path}: {args.n} samples of {run}, seed {seed}")
     return 0

@@ -179,7 +179,7 @@ def overfits(seen):
     known, other, made = (looks(seen, f"D on {name}", 10) for name in ("learnt", "held out", "samples"))
     if known and other and made:
         gap, whole = fmean(known) - fmean(other), fmean(known) - fmean(made)
-        if whole > 0 and gap > 0.2 * whole:
+        if gap > 0.2 * whole and min(a - b for a, b in zip(known, made)) > 0:
             return (f"D answers {fmean(known):.2g} to images that it learnt from, {fmean(other):.2g} to others of the "
                     f"kind, {fmean(made):.2g} to samples: it knows them by heart")
 
@@ -211,6 +211,13 @@ def unheard(seen):
                 "wrong label makes no difference to D")
 
 
+def bare(seen):
+    """Whether D's losses are its scores, as a Wasserstein critic's are, and no other's."""
+    pairs = (("d_real", "real", -1), ("d_fake", "fake", 1))
+    return all(seen.now("loss", loss) is not None and abs(seen.now("loss", loss) - sign * seen.now("D", name))
+               < 1e-4 * (1 + abs(seen.now("D", name))) for loss, name, sign in pairs)
+
+
 def unbounded(seen):
     """A critic's scores of real and generated images are further apart than the images; or grow without end.
 
@@ -218,7 +225,7 @@ def unbounded(seen):
     roots of their mean squares.
     """
     real, fake = seen.last("D", "real", 100, 5), seen.last("D", "fake", 100, 5)
-    if seen.kind != "scores" or not real or not fake:
+    if seen.kind != "scores" or not real or not fake or not bare(seen):
         return None
     gap = fmean(real) - fmean(fake)
     figures = [(seen.now(who, "mean"), seen.now(who, "std")) for who in ("real", "fake")]

@@ -96,39 +96,73 @@ def leaky_slope(start, stop, out, g, y, slope):
         out[i] = g[i] if y[i] > 0 else g[i] * slope
 
 
-# Batch norm, a block of lines (R, L) at a time; mean, factor and the like are (L,). `total` and its like are added to,
+# Batch norm, of lines (R, L); mean, factor and the like are (L,). Sums come out as `totals`, a row for each of `parts`
+# equal parts of the lines, and are added up as `threads.sum_blocks` does it: within a part in `pieces`, within a piece
 # a line after the other, which is the order in which NumPy sums over the first axis if L > 1 and lines lie in order.
 
 
-def centre(x, mean, out, total):
-    """out = x - mean; total += the squares of that"""
-    for i in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            d = x[i, j] - mean[j]
-            square = total[j] + d * d
-            out[i, j], total[j] = d, square
+def sums(start, stop, parts, pieces, x, totals):
+    """totals[0] = the sums of x"""
+    for part in range(start, stop):
+        begin, end = len(x) * part // parts, len(x) * (part + 1) // parts
+        total, piece = totals[0, part], totals[1, part]
+        pieces = min(pieces, end - begin)
+        for k in range(pieces):
+            piece[:] = 0
+            for i in range(begin + (end - begin) * k // pieces, begin + (end - begin) * (k + 1) // pieces):
+                for j in range(x.shape[1]):
+                    piece[j] += x[i, j]
+            for j in range(x.shape[1]):
+                total[j] = total[j] + piece[j] if k else piece[j]
 
 
-def scale(z, factor, shift, slope):
+def centre(start, stop, parts, pieces, x, mean, out, totals):
+    """out = x - mean; totals[0] = the sums of its squares"""
+    for part in range(start, stop):
+        begin, end = len(x) * part // parts, len(x) * (part + 1) // parts
+        total, piece = totals[0, part], totals[1, part]
+        pieces = min(pieces, end - begin)
+        for k in range(pieces):
+            piece[:] = 0
+            for i in range(begin + (end - begin) * k // pieces, begin + (end - begin) * (k + 1) // pieces):
+                for j in range(x.shape[1]):
+                    d = x[i, j] - mean[j]
+                    square = piece[j] + d * d
+                    out[i, j], piece[j] = d, square
+            for j in range(x.shape[1]):
+                total[j] = total[j] + piece[j] if k else piece[j]
+
+
+def scale(start, stop, z, factor, shift, slope):
     """z = max(y, slope * y) of y = z * factor + shift; slope 1 leaves y as it is"""
-    for i in range(z.shape[0]):
+    for i in range(start, stop):
         for j in range(z.shape[1]):
             y = z[i, j] * factor[j] + shift[j]
             low = y * slope
             z[i, j] = y if y > low else low
 
 
-def slope_sums(g, y, x, mean, slope, out, total, tilted):
-    """out = g, times slope where y is not positive; total += that; tilted += that * (x - mean)"""
-    for i in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            here = g[i, j] if y[i, j] > 0 else g[i, j] * slope
-            one, other = total[j] + here, tilted[j] + (x[i, j] - mean[j]) * here
-            out[i, j], total[j], tilted[j] = here, one, other
+def slope_sums(start, stop, parts, pieces, g, y, x, mean, slope, out, totals):
+    """out = g, times slope where y is not positive; totals[0] = the sums of that, totals[1] of that * (x - mean)"""
+    for part in range(start, stop):
+        begin, end = len(x) * part // parts, len(x) * (part + 1) // parts
+        total, tilted, piece, leaning = totals[0, part], totals[1, part], totals[2, part], totals[3, part]
+        pieces = min(pieces, end - begin)
+        for k in range(pieces):
+            piece[:] = 0
+            leaning[:] = 0
+            for i in range(begin + (end - begin) * k // pieces, begin + (end - begin) * (k + 1) // pieces):
+                for j in range(x.shape[1]):
+                    here = g[i, j] if y[i, j] > 0 else g[i, j] * slope
+                    one, other = piece[j] + here, leaning[j] + (x[i, j] - mean[j]) * here
+                    out[i, j], piece[j], leaning[j] = here, one, other
+            for j in range(x.shape[1]):
+                total[j] = total[j] + piece[j] if k else piece[j]
+                tilted[j] = tilted[j] + leaning[j] if k else leaning[j]
 
 
-def untilt(g, x, mean, tilt, level, factor):
+def untilt(start, stop, g, x, mean, tilt, level, factor):
     """g = ((x - mean) * tilt + g - level) * factor"""
-    for i in range(x.shape[0]):
+    for i in range(start, stop):
         for j in range(x.shape[1]):
             g[i, j] = ((x[i, j] - mean[j]) * tilt[j] + g[i, j] - level[j]) * factor[j]

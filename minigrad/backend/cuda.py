@@ -9,6 +9,7 @@ import cupyx.scipy.special
 
 NAME = "cuda"
 VECTOR = 0  # values up to which sums of vectors are products
+LIGHT = None  # operations from which compiled loops use several threads: there are none here
 
 
 def for_blocks(part, count, rows, values, work):
@@ -16,7 +17,7 @@ def for_blocks(part, count, rows, values, work):
     part(slice(0, count))
 
 
-def sum_blocks(part, count, rows, values, work):
+def sum_blocks(part, count, rows, values, work, small=None):
     """part(slice) for all at once."""
     return part(slice(0, count))
 
@@ -47,6 +48,10 @@ def loop(function, like):
 
 
 shared_loop = loop
+
+
+def convolution(geometry, images, values, c, o):
+    """No compiled form here: None."""
 
 
 def aligned_zeros(size, dtype):

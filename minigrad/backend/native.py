@@ -14,6 +14,7 @@ import atexit
 import functools
 import hashlib
 import platform
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from minigrad.backend import compiled as loops
 from minigrad.backend.compiled import compiler
 from minigrad.backend.threads import CALLED, _threads, blas_function, one_blas_thread  # noqa: F401 (CALLED: in the texts)
 
-JOB, OPEN, ACTIVE, NEXT, TAKEN, FUNCTION, ARGUMENTS, STOP = range(0, 64, 8)  # in words: a cache line each
+JOB, OPEN, ACTIVE, NEXT, TAKEN, FUNCTION, ARGUMENTS, STOP, SLOT = range(0, 72, 8)  # in words: a cache line each
 SPIN = 40_000  # looks at the words before a thread goes to sleep: a fifth of a millisecond or more
 PAUSES = {"x86_64": "llvm.x86.sse2.pause", "AMD64": "llvm.x86.sse2.pause"}  # what lets a core's other thread go first
 
@@ -170,13 +171,19 @@ def {name}(words, called):
         add(words, ACTIVE, -1)
 """
 
+ALONE = """
+def {name}(count, *arrays):
+    loop(0, count, {slot}*arrays)
+"""
+
 RUN = """
 def {name}(words, count, block, *arrays):
     job = words, count, block, arrays
     if add(words, TAKEN, 1) > 0:  # the threads work for another caller
-        loop(0, count, *arrays)
+        loop(0, count, {slot}*arrays)
     else:
         store(words, NEXT, 0)
+        store(words, SLOT, 0)
         post(words, job)
         store(words, OPEN, 1)
         add(words, JOB, 1)
@@ -195,7 +202,7 @@ def _sources():
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
-def _written(text, name, **names):
+def _written(text, name, slot="", **names):
     """The function of that name that the text defines, with the instructions and `names`, compiled, and kept on disk.
 
     Numba keeps functions of modules only, not such as are made within others: hence the text.
@@ -203,7 +210,7 @@ def _written(text, name, **names):
     name = f"{name}_{_sources()}"
     words = {key: value for key, value in globals().items() if key.isupper() and isinstance(value, int)}
     namespace = {"__name__": __name__, **words, **instructions(), **names}
-    exec(compile(text.format(name=name), __file__, "exec"), namespace)
+    exec(compile(text.format(name=name, slot=slot), __file__, "exec"), namespace)
     return loops.compiled(namespace[name])
 
 
@@ -224,16 +231,18 @@ def _stop():
 class parallel:
     """The decorated loop(start, stop, *arrays) as run(count, block, *arrays), on all threads: see the file's head.
 
-    `multiplies` tells that it calls the BLAS.
+    `multiplies` tells that it calls the BLAS. One that `has_slot` is called as loop(start, stop, slot, *arrays), with
+    another slot, below the number of threads, for each thread at work: the part of a scratch memory that it may use.
     """
 
-    def __init__(self, loop, multiplies=False):
+    def __init__(self, loop, multiplies=False, has_slot=False):
         functools.update_wrapper(self, loop)
-        self.loop, self.multiplies, self.run = loop, multiplies, None  # not yet
+        self.loop, self.multiplies, self.has_slot, self.run = loop, multiplies, has_slot, None  # not yet
 
     def __call__(self, count, block, *arrays):
         if block >= count or _threads.count == 1:
-            return self.alone(0, count, *arrays)
+            with one_blas_thread if self.multiplies else nullcontext():
+                return self.alone(count, *arrays)
         if self.run is None:
             self.compile()
         if _threads.look is None:
@@ -247,13 +256,23 @@ class parallel:
 
     @functools.cached_property
     def alone(self):
-        """The loop itself, compiled."""
-        return loops.compiled(self.loop)
+        """The loop over all indices, compiled."""
+        return _written(ALONE, f"{self.loop.__name__}_alone", self.slot, loop=self.jitted)
+
+    @functools.cached_property
+    def jitted(self):
+        """The loop itself, for compiled code."""
+        return compiler().njit(nogil=True, error_model="numpy")(self.loop)
+
+    @property
+    def slot(self):
+        """The slot of a thread that works alone, as text among arguments."""
+        return "0, " if self.has_slot else ""
 
     def compile(self):
         """Make `run`."""
         options = {"nogil": True, "error_model": "numpy"}
-        loop, add = compiler().njit(**options)(self.loop), instructions()["add"]
+        loop, add = self.jitted, instructions()["add"]
 
         def take(job):
             words, count, block, arrays = job
@@ -263,8 +282,18 @@ class parallel:
                     break
                 loop(start, min(start + block, count), *arrays)
 
+        def take_with_slot(job):
+            words, count, block, arrays = job
+            slot = add(words, SLOT, 1)
+            while True:
+                start = add(words, NEXT, block)
+                if start >= count:
+                    break
+                loop(start, min(start + block, count), slot, *arrays)
+
+        take = take_with_slot if self.has_slot else take
         take.__qualname__ = self.loop.__qualname__
-        self.run = _written(RUN, self.loop.__name__, loop=loop, post=instructions()["posting"](take),
+        self.run = _written(RUN, self.loop.__name__, self.slot, loop=loop, post=instructions()["posting"](take),
                             take=compiler().njit(**options)(take))
 
 

@@ -9,6 +9,7 @@ from minigrad.backend import compiled, threads
 
 dot, matmul, one_blas_thread = threads.dot, threads.matmul, threads.one_blas_thread  # they are parts of the list
 for_blocks, for_pieces, sum_blocks, LEAST = threads.for_blocks, threads.for_pieces, threads.sum_blocks, threads.LEAST
+parts, share, LIGHT = threads.parts, threads.share, threads.LIGHT
 
 NAME = "cpu"
 CACHE_LINE = 64  # bytes
@@ -89,6 +90,19 @@ def shared_loop(function, like):
 def is_worth_compiling(array):
     """Whether a loop over arrays like this one would be compiled."""
     return array.size >= LEAST and array.dtype.char in "fd" and array.dtype.isnative
+
+
+def convolution(geometry, images, values, c, o):
+    """The `convolve.Convolution` of c image and o output channels for (N, ...) arrays of which a window takes `values`.
+
+    None where it would not be compiled, or cannot be, and of fewer images than threads: the BLAS splits those.
+    """
+    if (len(images) * values < LEAST or len(images) < threads._threads.count or images.dtype.char not in "fd" or
+            compiled.compiler() is None):
+        return None
+    from minigrad.backend import convolve
+
+    return convolve.convolution(geometry, c, o)
 
 
 def aligned_zeros(size, dtype):

@@ -27,6 +27,7 @@ ROWS = 256  # of a matrix product: fewer, and packing the other factor takes mor
 CACHED = 1 << 19  # values, two megabytes of float32: about what a block may take up of the core's caches
 LEAST = 1 << 14  # values: fewer are not worth flattening for a loop, nor a quarter of a second for loading numba
 SMALL = 1 << 20  # operations below which handing work to another thread costs more than it saves
+LIGHT = 1 << 17  # the same where both threads are in compiled code
 EARLY, LATER = 1 << 13, 1 << 18  # multiply-adds from which OpenBLAS splits a product with a vector, and of two matrices
 MEDIUM, LONG = 1 << 22, 1 << 24  # the same for multiply-adds of a product: in compiled code, and without
 LATE = 500e-6  # seconds that others may take longer than this thread, before that counts as being kept waiting
@@ -231,12 +232,14 @@ def for_blocks(part, count, rows, values, work):
         _run(part, _cut(0, count, _pieces(count, rows, values)))
 
 
-def sum_blocks(part, count, rows, values, work):
+def sum_blocks(part, count, rows, values, work, small=SMALL):
     """The sum of part(slice), new arrays of one shape, over slices that cover range(count); see `for_blocks`.
 
-    Which slices there are, and in which order they are added, depends on the number of threads only.
+    Which slices there are, and in which order they are added, depends on the number of threads only. Fewer than `small`
+    operations are one slice.
     """
-    if _alone(count, work):
+    many, pieces = parts(count, rows, values, work, small)
+    if many * pieces == 1:
         return _at_once(part, count, work)
 
     def run(blocks):
@@ -245,8 +248,8 @@ def sum_blocks(part, count, rows, values, work):
             total += part(block)
         return total
 
-    pieces = _pieces(count, rows, values) // _threads.count
-    total, *others = _run(run, [_cut(i.start, i.stop, pieces) for i in _cut(0, count, _threads.count)])
+    cuts = [_cut(i.start, i.stop, pieces) for i in _cut(0, count, many)]
+    total, *others = map(run, cuts) if _alone(count, work) else _run(run, cuts)
     flat, others = total.reshape(-1), [other.reshape(-1) for other in others]
 
     def add(i):
@@ -257,9 +260,20 @@ def sum_blocks(part, count, rows, values, work):
     return total
 
 
+def parts(count, rows, values, work, small=LIGHT):
+    """(parts, pieces): how `sum_blocks` cuts `count`: in so many parts for threads, and each in so many pieces."""
+    if count < 2 or count * work < small or _threads.blas is None:
+        return 1, 1
+    return min(_threads.count, count), _pieces(count, rows, values) // _threads.count
+
+
 def share(count, operations):
-    """How many of `count` elements a thread takes at once, of a loop with so many operations an element."""
-    return count if count * operations < SMALL else -(-count // _threads.count)
+    """How many of `count` elements a thread takes at once, of a compiled loop with so many operations an element.
+
+    Less work is enough for several threads while these look for jobs than when they would have to be woken.
+    """
+    ready = _threads.look is not None and not _threads.asleep
+    return count if count * operations < (LIGHT if ready else SMALL) else -(-count // _threads.count)
 
 
 def for_pieces(part, operations, *arrays, loop=None, numbers=()):

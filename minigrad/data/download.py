@@ -243,21 +243,45 @@ class _Exactly:
         self.size = size
 
     def __call__(self, url, output_file, pooch):
-        import requests
+        with open(output_file, "wb") as file:
+            have = sum(file.write(part) for part in _body(url, self.size))
+        if have != self.size:
+            raise ValueError(f"it sent {have:,} bytes{'' if have < self.size else ' and more'}, not {self.size:,}")
 
-        deadline = time.monotonic() + READ_TIMEOUT + self.size / SLOWEST
-        # A file that ends in .gz is to arrive as it is, not decompressed in transit.
-        asked = requests.get(url, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-                             headers={"Accept-Encoding": "identity"})
-        with asked as response, open(output_file, "wb") as file:
-            response.raise_for_status()
-            kind = response.headers.get("Content-Type", "")
-            if kind.startswith("text/html"):
-                raise ValueError("it answers with a web page, not with the file")
-            have = 0
-            while have <= self.size and (part := response.raw.read1(2**16, decode_content=False)):
-                have += file.write(part)
-                if time.monotonic() > deadline:
-                    raise ValueError(f"slower than {SLOWEST:,} bytes a second")
-            if have != self.size:
-                raise ValueError(f"it sent {have:,} bytes{'' if have < self.size else ' and more'}, not {self.size:,}")
+
+def downloaded(url, most):
+    """What is at an address, `most` bytes or fewer, as bytes. Unavailable where it cannot be had."""
+    import requests
+    import urllib3
+
+    try:
+        content = b"".join(_body(url, most))
+        if len(content) > most:
+            raise ValueError(f"it sends more than {most:,} bytes")
+        return content
+    except requests.ConnectionError as error:
+        raise Unavailable(f"{url}: cannot be reached ({_reason(error)}); check the address and the network") from None
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        raise Unavailable(f"{url}: failed ({_reason(error)}); check the address") from None
+
+
+def _body(url, most):
+    """The body of an answer, part by part, until there are more than `most` bytes of it."""
+    import requests
+
+    deadline = time.monotonic() + READ_TIMEOUT + most / SLOWEST
+    # A file that ends in .gz is to arrive as it is, not decompressed in transit.
+    asked = requests.get(url, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+                         headers={"Accept-Encoding": "identity"})
+    with asked as response:
+        response.raise_for_status()
+        if url.startswith("https:") and not response.url.startswith("https:"):
+            raise ValueError("it leads to an address without encryption")
+        if response.headers.get("Content-Type", "").startswith("text/html"):
+            raise ValueError("it answers with a web page, not with the file")
+        have = 0
+        while have <= most and (part := response.raw.read1(2**16, decode_content=False)):
+            have += len(part)
+            yield part
+            if time.monotonic() > deadline:
+                raise ValueError(f"slower than {SLOWEST:,} bytes a second")

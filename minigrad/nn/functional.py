@@ -35,6 +35,7 @@ from minigrad.ops import (
     softplus,
     tanh,
 )
+from minigrad.ops.checks import place_in
 from minigrad.ops.loss import bce as binary_cross_entropy
 from minigrad.ops.loss import bce_with_logits as binary_cross_entropy_with_logits
 from minigrad.ops.norm import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm
@@ -168,18 +169,29 @@ def alpha_dropout(x, p=0.5, training=False, inplace=False):
     return ops.where(kept, x, low) * scale - scale * low * p
 
 
-def embedding(index, weight):
-    """The rows of weight (num_embeddings, dim) at an int64 tensor of any shape; its shape gains the axis dim."""
-    array = array_of(index)
+def embedding(input, weight, padding_idx=None):
+    """The rows of weight (num_embeddings, dim) at an int64 tensor of any shape; its shape gains the axis dim.
+
+    Through the row `padding_idx` flows no gradient.
+    """
+    array = array_of(input)
+    if len(weight.shape) != 2:
+        raise ValueError(f"embedding: the weight has shape {tuple(weight.shape)}; give it two axes")
     if array.dtype.kind not in "iu" or array.dtype == "uint8":  # as an index, that is a mask
         raise TypeError(f"embedding: the index is {array.dtype}; give int64 (.long())")
     if array.size and (array.min() < 0 or array.max() >= weight.shape[0]):
         raise IndexError(f"embedding: the index reaches from {array.min()} to {array.max()}; rows go from 0 to "
                          f"{weight.shape[0] - 1}")
-    return ops.getitem(weight, array)
+    rows = ops.getitem(weight, input) if array.ndim else ops.getitem(weight, array[None])[0]  # never a view
+    if padding_idx is None:
+        return rows
+    padding = place_in("embedding", "padding_idx", padding_idx, weight.shape[0])
+    if getattr(rows, "node", None) is None:  # no gradient that could be kept away
+        return rows
+    return ops.where(Op.wrap(array == padding)[..., None], rows.detach(), rows)
 
 
-def one_hot(labels, num_classes=-1):
+def one_hot(input, num_classes=-1):
     """int64 labels of any shape as rows of zeros with a one at the label: shape (..., num_classes), int64.
 
     >>> from minigrad import tensor
@@ -187,7 +199,7 @@ def one_hot(labels, num_classes=-1):
     tensor([[1, 0, 0],
             [0, 0, 1]])
     """
-    array = array_of(labels)
+    array = array_of(input)
     if array.dtype.kind not in "iu":
         raise TypeError(f"one_hot: the labels are {array.dtype}; give int64 (.long())")
     count = int(array.max()) + 1 if num_classes == -1 and array.size else num_classes

@@ -36,11 +36,11 @@ def calculate_gain(nonlinearity, param=None):
 
 
 def fans(tensor):
-    """(fan_in, fan_out) of a weight (out, in, *window)."""
+    """(fan_in, fan_out) of a weight (out, in, *window), each at least 1."""
     if tensor.dim() < 2:
         raise ValueError(f"init: a weight of shape {tensor.shape} has no fan in and out; give it two axes or more")
     window = math.prod(tensor.shape[2:])
-    return tensor.shape[1] * window, tensor.shape[0] * window
+    return max(tensor.shape[1] * window, 1), max(tensor.shape[0] * window, 1)
 
 
 @no_grad()
@@ -195,5 +195,5 @@ def torch_default_(weight, bias=None):
     """What Linear and the convolutions begin with: weight and bias uniform in +-1/sqrt(fan_in), PyTorch's choice."""
     kaiming_uniform_(weight, a=math.sqrt(5))
     if bias is not None:
-        bound = 1 / math.sqrt(max(fans(weight)[0], 1))
+        bound = 1 / math.sqrt(fans(weight)[0]) if weight.numel() else 0.0
         uniform_(bias, -bound, bound)

@@ -4,6 +4,7 @@ from minigrad import create, ops
 from minigrad.nn import functional as F
 from minigrad.nn import init
 from minigrad.nn.module import Module, Parameter
+from minigrad.ops.checks import place_in
 
 
 class Identity(Module):
@@ -34,18 +35,26 @@ class Linear(Module):
 
 
 class Embedding(Module):
-    """A table of vectors: int64 (...) to (..., embedding_dim). weight (num_embeddings, embedding_dim) of N(0, 1)."""
+    """A table of vectors: int64 (...) to (..., embedding_dim). weight (num_embeddings, embedding_dim) of N(0, 1).
 
-    def __init__(self, num_embeddings, embedding_dim, device=None, dtype=None):
+    The row `padding_idx` begins as zeros and gets no gradient.
+    """
+
+    def __init__(self, num_embeddings, embedding_dim, padding_idx=None, *, device=None, dtype=None):
         super().__init__()
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.padding_idx = padding_idx if padding_idx is None else place_in(
+            "Embedding", "padding_idx", padding_idx, num_embeddings)
         self.weight = Parameter(create.randn(num_embeddings, embedding_dim, device=device, dtype=dtype))
+        if padding_idx is not None:
+            self.weight.data[self.padding_idx] = 0
 
     def forward(self, index):
-        return F.embedding(index, self.weight)
+        return F.embedding(index, self.weight, self.padding_idx)
 
     def extra_repr(self):
-        return f"{self.num_embeddings}, {self.embedding_dim}"
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
 
 
 class Flatten(Module):

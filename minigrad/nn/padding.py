@@ -15,7 +15,7 @@ class _Pad(Module):
     def __init__(self, padding):
         super().__init__()
         sides = 2 * self.axes
-        self.padding = (padding,) * sides if isinstance(padding, int) else tuple(padding)
+        self.padding = tuple(padding) if isinstance(padding, (tuple, list)) else (padding,) * sides
         if len(self.padding) != sides:
             raise ValueError(f"{type(self).__name__}: padding is {padding}; give one width, or {sides}")
 

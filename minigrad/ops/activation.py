@@ -115,8 +115,9 @@ class Elu(Op):
         return self.scale * xp.where(x > 0, x, self.alpha * xp.expm1(xp.minimum(x, 0) * self.rate))
 
     def backward(self, g, x):  # from x: told from y, the slope would lose its digits where it is small
-        slope = self.scale * self.alpha * self.rate * exp(clamp(x, max=0.0) * self.rate)
-        return g * where(array_of(x) > 0, self.scale, slope),
+        values = array_of(x)
+        slope = self.scale * self.alpha * self.rate * exp(where(values < 0, x, 0.0) * self.rate)
+        return g * where(values <= 0, slope, self.scale),  # which passes g on where x is NaN, as PyTorch does
 
 
 class Gelu(Op):

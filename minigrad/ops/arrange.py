@@ -175,12 +175,23 @@ def tensor_split(x, indices_or_sections, dim=0):
 
 def hsplit(x, indices_or_sections):
     """`tensor_split` along axis 1, of vectors along axis 0."""
-    return tensor_split(x, indices_or_sections, 0 if len(x.shape) == 1 else 1)
+    return _evenly("hsplit", x, indices_or_sections, 0 if len(x.shape) == 1 else 1)
 
 
 def vsplit(x, indices_or_sections):
-    """`tensor_split` along axis 0."""
-    return tensor_split(x, indices_or_sections, 0)
+    """`tensor_split` along axis 0, of two axes or more."""
+    axes_of((1,), len(x.shape), "vsplit")
+    return _evenly("vsplit", x, indices_or_sections, 0)
+
+
+def _evenly(name, x, indices_or_sections, dim):
+    """`tensor_split` at positions, or into so many pieces of one length; ValueError where they do not divide."""
+    even = isinstance(indices_or_sections, (tuple, list)) or x.shape[axis_of(dim, len(x.shape), name)] % whole(
+        name, "the number of pieces", indices_or_sections) == 0
+    if not even:
+        raise ValueError(f"{name}: {indices_or_sections} equal pieces of {x.shape[dim]} slices; use tensor_split for "
+                         "unequal ones")
+    return tensor_split(x, indices_or_sections, dim)
 
 
 def fliplr(x):

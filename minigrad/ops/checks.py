@@ -3,6 +3,14 @@
 import operator
 
 
+def place_in(name, what, value, n):
+    """An integer in -n..n - 1, counted from 0 on; IndexError, for `name`, for others."""
+    place = whole(name, what, value)
+    if not -n <= place < n:
+        raise IndexError(f"{name}: {what} is {place}; places go from 0 to {n - 1}")
+    return place % n
+
+
 def whole(name, what, value):
     """`value` as an int: Python's own, NumPy's, or a tensor of one integer; TypeError, for `name`, for others."""
     try:

@@ -91,6 +91,10 @@ class Windows:
         values = self.rows * self.taps * images // self.geometry.groups
         return self.rows, values, values * outputs
 
+    def compiled(self, x, images, outputs):
+        """The same in compiled code, for images or outputs x of the batch; None where there is none."""
+        return backend_of(x).convolution(self.geometry, x, self.rows * self.taps * images, images, outputs)
+
     def spread_image(self, x):
         """Every window of (N, C, H, W) as a row: (1, N * OH * OW, kh * kw * C)."""
         xp, geometry, (n, c, h, w) = array_module(x), self.geometry, x.shape
@@ -177,9 +181,13 @@ class Conv2d(Op):
     def forward(self, x, w, b=None):
         backend, n, c, o = backend_of(x), len(x), x.shape[1], len(w)
         scheme = self.geometry.scheme(n, c, o)
+        y = backend.channels_last((n, o, *self.geometry.windows), x.dtype)
+        compiled = scheme.compiled(x, c, o)
+        if compiled:
+            compiled.conv(x, w, b, y)
+            return y
         self.spread = self.spread or self.geometry.spread_weight(scheme, w)
         groups = [(i, j, u) for (i, j), u in zip(self.geometry.channels(c, o), self.spread)]
-        y = backend.channels_last((n, o, *self.geometry.windows), x.dtype)
 
         def part(images):
             for i, j, u in groups:
@@ -207,9 +215,13 @@ class ConvTranspose2d(Op):
     def forward(self, g, w, b=None):
         backend, n, c, o = backend_of(g), len(g), w.shape[1] * self.geometry.groups, len(w)
         scheme = self.geometry.scheme(n, c, o)
+        x = backend.channels_last((n, c, *self.geometry.image), g.dtype)
+        compiled = scheme.compiled(x, c, o)
+        if compiled:
+            compiled.conv_transpose(g, w, b, x)
+            return x
         self.spread = self.spread or self.geometry.spread_weight(scheme, w)
         groups = [(i, j, u) for (i, j), u in zip(self.geometry.channels(c, o), self.spread)]
-        x = backend.channels_last((n, c, *self.geometry.image), g.dtype)
 
         def part(images):
             for i, j, u in groups:
@@ -237,6 +249,10 @@ class ConvWeight2d(Op):
         backend, n, c, o = backend_of(x), len(x), x.shape[1], g.shape[1]
         scheme = self.geometry.scheme(n, c, o)
         w = backend.channels_last((o, c // self.geometry.groups, *self.geometry.kernel), x.dtype)
+        compiled = scheme.compiled(x, c, o)
+        if compiled:
+            compiled.conv_weight(x, g, w)
+            return w
         for i, j in self.geometry.channels(c, o):
             def part(images, i=i, j=j):
                 m = scheme.spread_output(g[images, j])

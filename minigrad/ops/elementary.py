@@ -7,11 +7,12 @@ import numpy
 from minigrad.backend import array_module, defaults
 from minigrad.convert import Clone, cast
 from minigrad.graph import OUT, Op
-from minigrad.ops.activation import ndtr, sigmoid
+from minigrad.ops.activation import array_of, ndtr, sigmoid
 from minigrad.ops.broadcast import BROADCAST, function, unbroadcast
 from minigrad.ops.checks import floating_only
 from minigrad.ops.compare import either, isnan, plain
 from minigrad.ops.elementwise import Add, Div, Sub, log, log1p
+from minigrad.ops.half import in_single
 from minigrad.ops.rounding import floor_divide, module_of_pair, trunc
 from minigrad.ops.select import clamp, where
 
@@ -157,24 +158,28 @@ def div(input, other, rounding_mode=None):
 _whole_quotient = plain("div", lambda x, y: (x - module_of_pair(x, y).fmod(x, y)) // y, "x / y, cut off towards 0.")
 
 
+@in_single
 def lerp(x, end, weight):
     """x + weight * (end - x): from x at weight 0 to end at 1. The weight is a number or a tensor."""
     floating_only("lerp", x, end)
     step = end - x
     if not hasattr(weight, "shape"):  # from the nearer end, so that both are exact
-        return x + weight * step if weight < 0.5 else end - (1 - weight) * step
-    return where(weight < 0.5, x + weight * step, end - (1 - weight) * step)
+        return x + weight * step if -0.5 < weight < 0.5 else end - (1 - weight) * step
+    return where((weight < 0.5) & (weight > -0.5), x + weight * step, end - (1 - weight) * step)
 
 
+@in_single
 def addcmul(x, tensor1, tensor2, value=1):
     """x + value * tensor1 * tensor2"""
-    return x + (tensor1 * tensor2 if value == 1 else value * tensor1 * tensor2)
+    return x + (tensor1 * tensor2 if value == 1 else tensor1 * tensor2 * value)
 
 
+@in_single
 def addcdiv(x, tensor1, tensor2, value=1):
-    """x + value * tensor1 / tensor2, of floating tensors"""
-    floating_only("addcdiv", x, tensor1, tensor2)
-    return x + (tensor1 / tensor2 if value == 1 else value * tensor1 / tensor2)
+    """x + value * tensor1 / tensor2, one of which is floating"""
+    if "f" not in (tensor1.dtype.kind, tensor2.dtype.kind):
+        floating_only("addcdiv", tensor1)
+    return x + (tensor1 / tensor2 if value == 1 else tensor1 / tensor2 * value)
 
 
 def nan_to_num(x, nan=0.0, posinf=None, neginf=None):
@@ -197,10 +202,15 @@ def logit(x, eps=None):
 def xlogy(x, y):
     """x * ln y; 0 where x is 0, also for y = 0"""
     if not hasattr(y, "shape"):
+        if y != y:
+            return x * y
         return x * math.log(y) if y > 0 else where(x == 0, 0.0, x * (float("-inf") if y == 0 else float("nan")))
     y = as_floating(y, x.dtype if x.dtype.kind == "f" else defaults.dtype)
-    zero = x == 0
-    return where(isnan(y), y, where(zero, 0.0, x * log(where(zero, 1.0, y))))
+    if x.dtype.kind == "f" and x.dtype.itemsize > y.dtype.itemsize:  # before the logarithm loses digits
+        y = cast(y, x.dtype)
+    values = array_of(y)
+    beyond = (array_of(x) == 0) & ~((values > 0) & (values < float("inf")))  # where the product itself would be NaN
+    return where(values != values, y, where(beyond, 0.0, x * log(where(beyond, 1.0, y))))
 
 
 def as_floating(x, dtype):

@@ -15,7 +15,7 @@ def count_nonzero(x, dim=None):
 
 
 def unique(x, sorted=True, return_inverse=False, return_counts=False, dim=None):
-    """The different elements of x in order, or, with `dim`, the different slices.
+    """The different elements of x in order, or, with `dim`, the different slices. A NaN differs from all others.
 
     With return_inverse or return_counts a tuple: also where each element stands among them, and how often each occurs.
 
@@ -24,7 +24,8 @@ def unique(x, sorted=True, return_inverse=False, return_counts=False, dim=None):
     (tensor([1, 3]), tensor([1, 2]))
     """
     array = x.array if isinstance(x, Handle) else x
-    found = array_module(array).unique(array, return_inverse=return_inverse, return_counts=return_counts, axis=dim)
+    found = array_module(array).unique(array, return_inverse=return_inverse, return_counts=return_counts, axis=dim,
+                                       equal_nan=False)
     if not isinstance(found, tuple):
         return Op.wrap(found)
     values, *rest = found

@@ -1,6 +1,7 @@
 """float16 as a format to keep numbers in, not to add them up in: what accumulates does so in float32, as in PyTorch."""
 
 import functools
+import inspect
 
 import numpy
 
@@ -15,8 +16,11 @@ def in_single(f):
 
     The casts are part of the graph, so that the derivatives of any order are computed in float32, too.
     """
+    first = _first(f)
+
     @functools.wraps(f)
-    def apply(x, *rest, **options):
+    def apply(*args, **options):
+        x, *rest = args or (options.pop(first),)
         if x.dtype.char != "e" or options.get("dtype") is not None or rest and isinstance(rest[-1], numpy.dtype):
             return f(x, *rest, **options)
         y = f(single(x), *map(single, rest), **{name: single(value) for name, value in options.items()})
@@ -27,11 +31,19 @@ def in_single(f):
 
 def input_in_single(f):
     """f, its first argument in float32 if it is float16; the result is float16 again, whatever the others are."""
+    first = _first(f)
+
     @functools.wraps(f)
-    def apply(x, *rest, **options):
+    def apply(*args, **options):
+        x, *rest = args or (options.pop(first),)
         return f(x, *rest, **options) if x.dtype.char != "e" else half(f(single(x), *rest, **options))
 
     return apply
+
+
+def _first(f):
+    """The name of the first argument, by which it may be given, too."""
+    return next(iter(inspect.signature(f).parameters))
 
 
 def _is_floating(x):

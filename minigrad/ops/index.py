@@ -64,10 +64,13 @@ def _is_tuple(index):
 
 
 def _part(part):
-    """One part of an index as an int, an array of integers, or a mask."""
+    """One part of an index as an int, an array of integers, or a mask; an array of the caller's is copied.
+
+    Writes into it go by unseen, unlike those into a tensor, and `backward` reads it again.
+    """
     array = part.array if isinstance(part, Handle) else part
     if type(array) is numpy.ndarray and array.ndim and array.dtype.char in "l?":  # what most indices are
-        return array
+        return array if array is not part else array.copy()
     if isinstance(array, (list, tuple, range)):
         array = _listed(array)
     if isinstance(array, (bool, numpy.bool_)):
@@ -79,7 +82,7 @@ def _part(part):
         raise IndexError(f"{part!r:.60} is no index; use integers, slices, None, ..., or tensors of integers or bools")
     if array.dtype == numpy.uint8:
         return array.astype(bool)
-    return array if array.ndim or kind == "b" else int(array)
+    return (array if array is not part else array.copy()) if array.ndim or kind == "b" else int(array)
 
 
 def _listed(part):
@@ -113,6 +116,8 @@ def put(array, index, value):
     first, then = resolved(array, index)
     if then is not None:
         array, first = array[first], then
+    if isinstance(value, float) and array.dtype.kind in "iu":
+        value = int(value)  # cut off, and refused by NumPy where the dtype does not hold it
     while getattr(value, "ndim", 0) and value.shape[0] == 1:  # one element may be written as [[1]]
         value = value[0]
     quiet().run(array.__setitem__, first, value)

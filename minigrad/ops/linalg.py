@@ -3,6 +3,7 @@
 import math
 
 from minigrad.backend import array_module, backend_of
+from minigrad.convert import Clone
 from minigrad.graph import OUT, Handle, Op
 from minigrad.ops.broadcast import unbroadcast
 from minigrad.ops.checks import whole
@@ -246,7 +247,9 @@ def baddbmm(x, batch1, batch2, *, beta=1, alpha=1):
 
 def addbmm(x, batch1, batch2, *, beta=1, alpha=1):
     """beta * x + alpha * the sum of the products of two stacks of matrices"""
-    return _add(x, bmm(batch1, batch2).sum(0), beta, alpha)
+    products = bmm(batch1, batch2)
+    whole_numbers = {} if products.dtype.kind == "f" else {"dtype": products.dtype}  # `sum` alone would make int64
+    return _add(x, products.sum(0, **whole_numbers), beta, alpha)
 
 
 def _add(x, product, beta, alpha):
@@ -272,10 +275,15 @@ def matrix_power(x, n):
     n = whole("matrix_power", "n", n)
     if n < 0:
         raise ValueError(f"matrix_power: n is {n}; there are no inverses here, give 0 or more")
-    xp = array_module(x.array if isinstance(x, Handle) else x)
-    power = broadcast_to(Op.wrap(xp.eye(x.shape[-1], dtype=x.dtype)), x.shape)
+    if len(x.shape) < 2 or x.shape[-1] != x.shape[-2]:
+        raise ValueError(f"matrix_power: the input has shape {tuple(x.shape)}; give square matrices")
+    if n == 0:
+        xp = array_module(x.array if isinstance(x, Handle) else x)
+        return broadcast_to(Op.wrap(xp.eye(x.shape[-1], dtype=x.dtype)), x.shape)
+    power = None
     while n:
-        power = power @ x if n & 1 else power
+        if n & 1:
+            power = Clone()(x) if power is None else power @ x
         x, n = x @ x if n > 1 else x, n >> 1
     return power
 

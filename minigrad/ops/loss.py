@@ -7,6 +7,7 @@ nothing is NaN. Conventions are PyTorch's: `bce` clamps its logarithms at -100, 
 
 from minigrad.backend import array_module, backend_of
 from minigrad.graph import Handle, Op
+from minigrad.modes import mode
 from minigrad.ops.activation import array_of, sigmoid, softplus
 from minigrad.ops.checks import floating_only, whole
 from minigrad.ops.elementwise import log, log1p
@@ -241,6 +242,9 @@ def _labels(name, x, target, weight, ignore_index):
         raise ValueError(f"{name}: the input has shape {tuple(x.shape)} and the target {labels.shape}; the target "
                          "has the input's shape without the class axis")
     _check_weight(name, weight, classes)
+    if mode.grad and getattr(weight, "node", None) is not None:
+        raise RuntimeError(f"{name}: the weight wants a gradient, and gets none beside class indices; give its "
+                           "detach()")
     counted = labels != (ignore_index if type(ignore_index) is int else whole(name, "ignore_index", ignore_index))
     bad = counted & ((labels < 0) | (labels >= classes))
     if bad.any():
@@ -249,6 +253,8 @@ def _labels(name, x, target, weight, ignore_index):
 
 
 def _check_weight(name, weight, classes):
+    if not classes:
+        raise ValueError(f"{name}: the input has no classes; give it one or more")
     if weight is not None and tuple(weight.shape) != (classes,):
         raise ValueError(f"{name}: the weight has shape {tuple(weight.shape)}; give one a class, ({classes},)")
 
@@ -309,7 +315,7 @@ def cross_entropy(x, target, weight=None, size_average=None, ignore_index=-100, 
     if label_smoothing:
         target = target * (1 - label_smoothing) + label_smoothing / classes
     logp = log_softmax(x, axis)
-    each = -sum_of(logp * target if weight is None else logp * target * along(array_of(weight), logp, axis), axis)
+    each = -sum_of(logp * target if weight is None else logp * target * along(weight, logp, axis), axis)
     return reduced(each, reduction)
 
 

@@ -104,57 +104,69 @@ class BatchNormalize(Normalize):
         """Values (C,) for each pixel of a line."""
         return array_module(values).tile(values, rows.shape[1] // len(values))
 
-    def blocks(self, function, part, rows):
-        """`function` (for_blocks or sum_blocks of the backend) over the lines."""
+    @staticmethod
+    def sizes(rows):
+        """The lines, as the backend's functions for blocks want them described."""
         length = rows.shape[1]  # of simple operations, larger blocks than the cache's: threads queue up between them
-        return getattr(backend_of(rows), function)(part, len(rows), 1, max(1, length // 2), 2 * length)
+        return len(rows), 1, max(1, length // 2), 2 * length
 
-    def sums(self, part, rows):
-        """part(slice), sums over lines (..., length of a line), added up to (..., C)."""
-        totals = self.blocks("sum_blocks", part, rows)
-        return totals.reshape(*totals.shape[:-1], -1, self.shape[1]).sum(-2)
+    def sums(self, rows, loop, part, count, *arrays):
+        """`count` sums over the lines, (count, C), by the loop over `arrays`, or as part(slice), without one."""
+        backend = backend_of(rows)
+        if loop is None:
+            totals = backend.sum_blocks(part, *self.sizes(rows), backend.LIGHT)
+        else:
+            parts, pieces = backend.parts(*self.sizes(rows))
+            each = array_module(rows).empty((2 * count, parts, rows.shape[1]), rows.dtype)
+            loop(parts, backend.share(parts, 2 * rows.size // parts), parts, pieces, *arrays, each)
+            totals = each[:count].sum(1)
+        return totals.reshape(count, -1, self.shape[1]).sum(-2)
+
+    def each_line(self, rows, loop, part, *arrays):
+        """Call the loop over `arrays`, or part(slice) without one, for all lines."""
+        backend = backend_of(rows)
+        if loop is None:
+            backend.for_blocks(part, *self.sizes(rows))
+        else:
+            loop(len(rows), backend.share(len(rows), 2 * rows.shape[1]), *arrays)
 
     def loop(self, function, *arrays):
-        """A compiled loop, or None; see the backend's `loop`.
+        """A compiled loop, or None; see the backend's `shared_loop`.
 
         The arrays have to be of one dtype. The first ones are lines, of more than one value, one after the other: only
         then does NumPy, too, add up line after line.
         """
         first = arrays[0]
         alike = all(array.dtype == first.dtype and (array.ndim == 1 or array.flags.c_contiguous) for array in arrays)
-        return backend_of(first).loop(function, first) if alike and first.shape[1] > 1 else None
+        return backend_of(first).shared_loop(function, first) if alike and first.shape[1] > 1 else None
 
     def forward(self, x, w, b):
+        if not w.shape == b.shape == (x.shape[1],):
+            raise ValueError(f"the weight {w.shape} and the bias {b.shape} are not of {x.shape[1]} channels")
         xp, rows = array_module(x), lines(x)
         share = x.shape[1] / x.size
-        centre, scale = (self.loop(function, rows, w, b) for function in (loops.centre, loops.scale))
-        mean = self.sums(lambda i: rows[i].sum(0), rows) * share
+        sums, centre, scale = (self.loop(function, rows, w, b) for function in (loops.sums, loops.centre, loops.scale))
+        mean = self.sums(rows, sums, lambda i: rows[i].sum(0), 1, rows)[0] * share
         wide = self.spread(mean, rows)
         y = backend_of(x).channels_last(x.shape, x.dtype)
         out = lines(y)
 
         def squares(i):
-            if centre is None:
-                return xp.square(xp.subtract(rows[i], wide, out=out[i])).sum(0)
-            total = xp.zeros_like(wide)
-            centre(rows[i], wide, out[i], total)
-            return total
+            return xp.square(xp.subtract(rows[i], wide, out=out[i])).sum(0)
 
-        var = self.sums(squares, rows) * share
+        var = self.sums(rows, centre, squares, 1, rows, wide, out)[0] * share
         self.mean, self.var, self.rest = mean.reshape(self.shape), var.reshape(self.shape), None
         self.scale = 1.0 / xp.sqrt(self.var + self.eps)
         factor, shift = self.spread(self.scale.reshape(-1) * w, rows), self.spread(b, rows)
 
         def part(i):
             z = out[i]
-            if scale is not None:
-                return scale(z, factor, shift, x.dtype.type(1 if self.slope is None else self.slope))
             z *= factor
             z += shift
             if self.slope is not None:
                 xp.maximum(z, z * self.slope, out=z)
 
-        self.blocks("for_blocks", part, rows)
+        self.each_line(out, scale, part, out, factor, shift, x.dtype.type(1 if self.slope is None else self.slope))
         return y
 
     def backward(self, g, x, w, y=None):
@@ -170,16 +182,12 @@ class BatchNormalize(Normalize):
         each = rows, given, given if signs is None else signs, w
         slope_sums, untilt = (self.loop(function, *each) for function in (loops.slope_sums, loops.untilt))
 
-        def sums(i):
-            if slope_sums is not None:
-                total, tilted = totals = xp.zeros((2, len(mean)), mean.dtype)
-                y, slope = (given, 1) if signs is None else (signs, self.slope)
-                slope_sums(given[i], y[i], rows[i], mean, x.dtype.type(slope), out[i], total, tilted)
-                return totals
+        def part(i):
             here = given[i] if signs is None else xp.multiply(given[i], slopes(signs[i], self.slope), out=out[i])
             return xp.stack([here.sum(0), ((rows[i] - mean) * here).sum(0)])
 
-        gb, gh = self.sums(sums, rows)
+        answers, slope = (given, 1) if signs is None else (signs, self.slope)
+        gb, gh = self.sums(rows, slope_sums, part, 2, given, answers, rows, mean, x.dtype.type(slope), out)
         if self.needs[0]:
             here = given if signs is None else out
             share = x.shape[1] / x.size
@@ -187,15 +195,13 @@ class BatchNormalize(Normalize):
             factor = self.spread(scale * w, rows)
 
             def part(i):
-                if untilt is not None:
-                    return untilt(out[i], rows[i], mean, tilt, level, factor)  # slope_sums left g there
                 t = rows[i] - mean
                 t *= tilt
                 t += here[i]
                 t -= level
                 xp.multiply(t, factor, out=out[i])
 
-            self.blocks("for_blocks", part, rows)
+            self.each_line(rows, untilt, part, out, rows, mean, tilt, level, factor)  # slope_sums left g in out
         return gx if self.needs[0] else None, gh * scale, gb
 
 
@@ -249,6 +255,9 @@ def batch_norm(x, running_mean=None, running_var=None, weight=None, bias=None, t
         raise ValueError(f"batch_norm: the input has shape {tuple(x.shape)}; give it a batch axis and a channel axis")
     shape = (1, x.shape[1]) + (1,) * (len(x.shape) - 2)
     if not training and running_mean is not None:
+        for name, values in (("weight", weight), ("bias", bias)):
+            if values is not None and values.shape != (x.shape[1],):
+                raise ValueError(f"batch_norm: the {name} has shape {tuple(values.shape)}, for {x.shape[1]} channels")
         scale = 1.0 / sqrt(running_var.detach() + eps)
         if weight is not None:
             scale = scale * weight
@@ -292,7 +301,7 @@ def instance_norm(x, running_mean=None, running_var=None, weight=None, bias=None
                          "value a channel")
     op = Normalize(tuple(range(2, len(x.shape))), (1, x.shape[1]) + (1,) * (len(x.shape) - 2), eps)
     y = normalized(op, x, weight, bias)
-    if running_mean is not None:
+    if running_mean is not None and x.shape[0]:
         running_mean.lerp_(op.mean.mean(0).reshape(-1), momentum)
         running_var.lerp_(op.var.mean(0).reshape(-1) * (count / (count - 1)), momentum)
     return y

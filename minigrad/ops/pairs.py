@@ -4,6 +4,8 @@
 `minigrad.ops.loss`.
 """
 
+import numpy
+
 from minigrad.ops.activation import array_of, softplus
 from minigrad.ops.elementary import xlogy
 from minigrad.ops.elementwise import exp, sqrt
@@ -12,6 +14,7 @@ from minigrad.ops.loss import SmoothL1, reduced, reduction_of
 from minigrad.ops.reduce import norm
 from minigrad.ops.reduce import sum as sum_of
 from minigrad.ops.select import clamp, minimum, where
+from minigrad.ops.shape import broadcast_to
 
 
 @in_single
@@ -22,6 +25,9 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     >>> cosine_similarity(tensor([[1., 0.], [3., 4.]]), tensor([[0., 2.], [6., 8.]]))
     tensor([0., 1.])
     """
+    if x1.shape != x2.shape:  # the lengths are those of what both broadcast to
+        shape = numpy.broadcast_shapes(x1.shape, x2.shape)
+        x1, x2 = broadcast_to(x1, shape), broadcast_to(x2, shape)
     x1, x2 = (x / clamp(norm(x, 2, dim, True), min=eps) for x in (x1, x2))
     return sum_of(x1 * x2, dim)
 
@@ -61,23 +67,23 @@ def kl_div(x, target, size_average=None, reduce=None, reduction="mean", log_targ
 
 
 @in_single
-def cosine_embedding_loss(x1, x2, target, margin=0.0, size_average=None, reduce=None, reduction="mean"):
+def cosine_embedding_loss(input1, input2, target, margin=0.0, size_average=None, reduce=None, reduction="mean"):
     """1 - cos for pairs (N, D) that belong together (target (N,) of 1), else max(0, cos - margin) (-1)."""
-    shape = tuple(x1.shape)
-    if len(shape) not in (1, 2) or tuple(x2.shape) != shape or tuple(target.shape) != shape[:-1]:
-        raise ValueError(f"cosine_embedding_loss: the inputs have shapes {shape} and {tuple(x2.shape)}, the target "
+    shape = tuple(input1.shape)
+    if len(shape) not in (1, 2) or tuple(input2.shape) != shape or tuple(target.shape) != shape[:-1]:
+        raise ValueError(f"cosine_embedding_loss: the inputs have shapes {shape} and {tuple(input2.shape)}, the target "
                          f"{tuple(target.shape)}; give (N, D), (N, D) and (N,), or (D,), (D,) and ()")
-    squares = sqrt((sum_of(x1 * x1, -1) + 1e-12) * (sum_of(x2 * x2, -1) + 1e-12))
-    cos, sign = sum_of(x1 * x2, -1) / squares, array_of(target)
+    squares = sqrt((sum_of(input1 * input1, -1) + 1e-12) * (sum_of(input2 * input2, -1) + 1e-12))
+    cos, sign = sum_of(input1 * input2, -1) / squares, array_of(target)
     each = where(sign == 1, 1 - cos, where(sign == -1, clamp(cos - margin, min=0.0), 0.0 * cos))
     return reduced(each, reduction_of("cosine_embedding_loss", reduction, size_average, reduce))
 
 
 @in_single
-def margin_ranking_loss(x1, x2, target, margin=0.0, size_average=None, reduce=None, reduction="mean"):
-    """max(0, -target * (x1 - x2) + margin): with target 1, x1 is to be above x2 by the margin."""
-    _same("margin_ranking_loss", x1, x2, target)
-    each = clamp((x2 - x1) * array_of(target) + margin, min=0.0)
+def margin_ranking_loss(input1, input2, target, margin=0.0, size_average=None, reduce=None, reduction="mean"):
+    """max(0, -target * (input1 - input2) + margin): with target 1, input1 is to be above input2 by the margin."""
+    _same("margin_ranking_loss", input1, input2, target)
+    each = clamp((input2 - input1) * array_of(target) + margin, min=0.0)
     return reduced(each, reduction_of("margin_ranking_loss", reduction, size_average, reduce))
 
 

@@ -6,6 +6,8 @@ and separable: one small matrix an axis. Sizes, paddings and ties are PyTorch's;
 without the batch axis, those that end in 1d lines.
 """
 
+import math
+
 import numpy
 
 from minigrad.backend import array_module
@@ -167,6 +169,15 @@ def _geometry(name, x, kernel, stride, padding, dilation, ceil_mode):
     return Geometry(tuple(x.shape[2:]), tuple(windows), kernel, stride, tuple(borders), dilation, 1)
 
 
+def _of_images(f, x):
+    """f on x (..., C, H, W), which may have any axes in front."""
+    if len(x.shape) == 4:
+        return f(x)
+    lead = x.shape[:-3]
+    y = f(x.reshape(math.prod(lead), *x.shape[-3:]))
+    return y.reshape(*lead, *y.shape[1:])
+
+
 def _batched(f, x, *args, axes=3):
     """f on x, which may lack the batch axis."""
     return f(x.reshape(1, *x.shape), *args)[0] if len(x.shape) == axes else f(x, *args)
@@ -214,7 +225,7 @@ def avg_pool2d(x, kernel_size, stride=None, padding=0, ceil_mode=False, count_in
             start = numpy.arange(m) * s - p
             counts.append(numpy.minimum(start + k, n + p) - start if count_include_pad else
                           numpy.minimum(start + k, n) - numpy.maximum(start, 0))
-        scale = 1.0 / numpy.outer(*counts) if divisor_override is None else 1.0 / divisor_override
+        scale = 1.0 / numpy.maximum(numpy.outer(*counts), 1) if divisor_override is None else 1.0 / divisor_override
         return AvgPool2d(geometry, scale)(x)
 
     return _batched(pool, x)
@@ -348,9 +359,9 @@ def _linear_weights(n, m, ratio, align_corners):
 
 
 def pixel_shuffle(x, upscale_factor):
-    """(N, C r**2, H, W) to (N, C, H r, W r): groups of r**2 channels become blocks of pixels (Shi et al. 2016)."""
+    """(..., C r**2, H, W) to (..., C, H r, W r): groups of r**2 channels become blocks of pixels (Shi et al. 2016)."""
     r = upscale_factor
-    if len(x.shape) not in (3, 4) or r < 1 or x.shape[-3] % (r * r):
+    if len(x.shape) < 3 or r < 1 or x.shape[-3] % (r * r):
         raise ValueError(f"pixel_shuffle: input {tuple(x.shape)}, factor {r}; the channels must be a multiple of the "
                          "factor's square")
 
@@ -359,13 +370,13 @@ def pixel_shuffle(x, upscale_factor):
         y = permute(permute(x, 0, 2, 3, 1).reshape(n, h, w, c // (r * r), r, r), 0, 1, 4, 2, 5, 3)
         return permute(y.reshape(n, h * r, w * r, c // (r * r)), 0, 3, 1, 2)
 
-    return _batched(shuffle, x) if r > 1 else Clone()(x)
+    return _of_images(shuffle, x) if r > 1 else Clone()(x)
 
 
 def pixel_unshuffle(x, downscale_factor):
-    """(N, C, H r, W r) to (N, C r**2, H, W): the inverse of `pixel_shuffle`."""
+    """(..., C, H r, W r) to (..., C r**2, H, W): the inverse of `pixel_shuffle`."""
     r = downscale_factor
-    if len(x.shape) not in (3, 4) or r < 1 or x.shape[-2] % r or x.shape[-1] % r:
+    if len(x.shape) < 3 or r < 1 or x.shape[-2] % r or x.shape[-1] % r:
         raise ValueError(f"pixel_unshuffle: input {tuple(x.shape)}, factor {r}; height and width must be multiples of "
                          "the factor")
 
@@ -374,7 +385,7 @@ def pixel_unshuffle(x, downscale_factor):
         y = permute(permute(x, 0, 2, 3, 1).reshape(n, h // r, r, w // r, r, c), 0, 1, 3, 5, 2, 4)
         return permute(y.reshape(n, h // r, w // r, c * r * r), 0, 3, 1, 2)
 
-    return _batched(unshuffle, x) if r > 1 else Clone()(x)
+    return _of_images(unshuffle, x) if r > 1 else Clone()(x)
 
 
 def _on_lines(name, f, x, *args):

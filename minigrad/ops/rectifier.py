@@ -5,7 +5,7 @@ Slopes at kinks are PyTorch's; so are the values at infinity.
 
 from minigrad.backend import array_module
 from minigrad.graph import Op
-from minigrad.ops.activation import Elu, array_of, sigmoid, softplus, tanh
+from minigrad.ops.activation import Elu, sigmoid, softplus, tanh
 from minigrad.ops.elementwise import abs, neg
 from minigrad.ops.select import clamp, where
 from minigrad.ops.shape import axes_of, chunk
@@ -51,13 +51,13 @@ def hardswish(x, inplace=False):
 
 
 def threshold(x, threshold, value, inplace=False):
-    """x where it is above the threshold, else the value."""
-    return where(array_of(x) <= threshold, value, x)
+    """x where it is above the threshold, else the value, which integers cut off."""
+    return where(x <= threshold, value if x.dtype.kind == "f" else x.dtype.type(int(value)), x)
 
 
 def hardshrink(x, lambd=0.5):
     """x, but 0 from -lambd to lambd."""
-    return where(array_of(abs(x)) <= lambd, 0.0, x)
+    return where(abs(x) <= lambd, 0.0, x)
 
 
 def softshrink(x, lambd=0.5):
@@ -112,7 +112,7 @@ def prelu(x, weight):
         raise ValueError(f"prelu: the weight has shape {tuple(size)} for an input of shape {tuple(x.shape)}; give one "
                          f"slope, or one for each of the {channels} channels")
     slopes = weight.reshape((1, -1) + (1,) * (ndim - 2)) if ndim > 1 else weight.reshape((1,) * ndim)
-    return where(array_of(x) > 0, x, slopes * x)
+    return where(x > 0, x, slopes * x)
 
 
 def glu(x, dim=-1):

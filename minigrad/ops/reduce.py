@@ -16,6 +16,7 @@ from minigrad.backend import array_module, floating
 from minigrad.convert import Clone, cast
 from minigrad.graph import OUT, Handle, Op
 from minigrad.ops.checks import floating_only
+from minigrad.ops.compare import answered
 from minigrad.ops.elementwise import abs, exp, pow, sqrt
 from minigrad.ops.half import in_single
 from minigrad.ops.index import gather
@@ -368,7 +369,7 @@ def _arg(name, x, dim, keepdim):
         index = getattr(array_module(array), name)(array, axis=dim, keepdims=keepdim)
     except ValueError as error:
         raise ValueError(f"{name}: {error}; inputs: {array.dtype}{array.shape}; fix: give it an element") from None
-    return Op.wrap(index) if isinstance(x, Handle) else index
+    return answered(name, index, (x,), dim=dim, keepdim=keepdim) if isinstance(x, Handle) else index
 
 
 @in_single

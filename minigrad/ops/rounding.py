@@ -54,8 +54,13 @@ class Trunc(Step):
 
 
 class Sign(Step):
-    """y = -1, 0 or 1"""
-    compute = "sign"
+    """y = -1, 0 or 1, and 0 of NaN"""
+
+    def forward(self, x):
+        if x.dtype.kind != "f":
+            return self.of_whole(x)
+        xp = array_module(x)
+        return xp.where(xp.isnan(x), x.dtype.type(0), xp.sign(x))
 
     def of_whole(self, x):
         return array_module(x).sign(x) if x.dtype.kind != "b" else x.copy()

@@ -75,12 +75,12 @@ maximum, minimum = map(function, (Maximum, Minimum))
 def clamp(x, min=None, max=None):
     """x held between two bounds, numbers or tensors that broadcast, either of which may be None.
 
-    A bound itself passes the gradient on to x.
+    A bound itself passes the gradient on to x. Where a bound is NaN, so is the result.
     """
     if not hasattr(min, "shape") and not hasattr(max, "shape"):
         return Clamp(min, max)(x)
-    x = x if min is None else where(x < min, min, x)
-    return x if max is None else where(x > max, max, x)
+    x = x if min is None else where((x < min) | (min != min), min, x)
+    return x if max is None else where((x > max) | (max != max), max, x)
 
 
 def clamp_min(x, min):
@@ -98,7 +98,7 @@ def mask_of(name, mask):
     array = mask.array if isinstance(mask, Handle) else numpy.asarray(mask) if isinstance(mask, (bool, list)) else mask
     if array.dtype.kind != "b" and array.dtype != numpy.uint8:
         raise TypeError(f"{name}: the mask is {array.dtype}; give bools, such as x > 0")
-    return array.astype(bool)
+    return array if array.dtype.kind == "b" else array.astype(bool)
 
 
 def where(condition, x=None, y=None):

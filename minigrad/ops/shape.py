@@ -175,13 +175,15 @@ def view(x, *shape, size=None):
 
 
 def flatten(x, start_dim=0, end_dim=-1):
-    """Axes start_dim to end_dim, both included, as one."""
+    """Axes start_dim to end_dim, both included, as one; x itself where they are one already."""
     if not x.shape:
         axes_of((start_dim,), 0, "flatten"), axes_of((end_dim,), 0, "flatten")
         return x.reshape(1)
     start, end = axes_of((start_dim,), len(x.shape), "flatten") + axes_of((end_dim,), len(x.shape), "flatten")
     if start > end:
         raise ValueError(f"flatten: start_dim {start_dim} lies behind end_dim {end_dim}; exchange them")
+    if start == end:
+        return x
     length = 1
     for n in x.shape[start:end + 1]:
         length *= n
@@ -345,10 +347,11 @@ def pad(x, pad, mode="constant", value=0.0):
             raise ValueError(f"pad: cutting {-before} and {-after} from an axis of length {n} leaves less than nothing")
     if mode == "constant":
         return Pad(widths, value)(x)
+    padded = x
     for axis, (before, after) in enumerate(widths):
         if before or after:
-            x = x[(slice(None),) * axis + (_border(x, axis, before, after, mode),)]
-    return x
+            padded = padded[(slice(None),) * axis + (_border(padded, axis, before, after, mode),)]
+    return padded if padded is not x else Clone()(x)
 
 
 def _border(x, axis, before, after, mode):

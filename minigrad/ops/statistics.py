@@ -105,7 +105,8 @@ def quantile(x, q, dim=None, keepdim=False, *, interpolation="linear"):
     at = choices[interpolation](shares * (x.shape[axis] - 1))
     low = math.floor(at)
     pieces = [narrow(values, axis, i, 1) for i in (low, math.ceil(at))]
-    y = where(isnan(sum(x, axis, True)), float("nan"), lerp(*pieces, at - low))
+    last = narrow(values, axis, x.shape[axis] - 1, 1)  # NaN if there is any
+    y = where(isnan(last), float("nan"), lerp(*pieces, at - low))
     return y.reshape(shape) if keepdim and dim is None else y if keepdim else squeeze(y, axis)
 
 

@@ -5,8 +5,10 @@ Where a slope is infinite, it is: that of asin and acos at -1 and 1.
 
 from minigrad.backend import array_module
 from minigrad.graph import OUT, Op
+from minigrad.ops.activation import array_of
 from minigrad.ops.broadcast import BROADCAST, function, unbroadcast
 from minigrad.ops.elementwise import sqrt
+from minigrad.ops.select import where
 
 
 class Sin(Op):
@@ -131,7 +133,7 @@ class Atanh(Op):
 
 
 class Atan2(Op):
-    """z = the angle of the point (y, x), written atan2(x, y) with the ordinate first"""
+    """z = the angle of the point (y, x), written atan2(x, y) with the ordinate first; its slope at the origin is 0"""
     keep = (0, 1)
     fix = BROADCAST
 
@@ -140,6 +142,7 @@ class Atan2(Op):
 
     def backward(self, g, x, y):
         square = x * x + y * y
+        square = where(array_of(square) == 0, float("inf"), square)
         return (unbroadcast(g * (y / square), x.shape) if self.needs[0] else None,
                 unbroadcast(-g * (x / square), y.shape) if self.needs[1] else None)
 

@@ -84,6 +84,9 @@ class Tiles:
         values = 9 * rows * sh * sw * images // self.geometry.groups
         return rows, values, values * outputs
 
+    def compiled(self, x, images, outputs):
+        """There is no compiled form: None."""
+
     def _blocks(self, xp, count, channels, dtype):
         """Zeros for `count` padded images, and the same memory as rows of blocks (N, 2 T + 1, s, 2 Q + 1, s C)."""
         (sh, sw), (t, q) = self.geometry.stride, self.tiles

@@ -3,7 +3,8 @@
 import functools
 import inspect
 
-WORDS = {"input": "x", "other": "y", "axis": "dim", "keepdims": "keepdim", "split_size_or_sections": "split_size"}
+WORDS = {"input": "x", "other": "y", "axis": "dim", "dimension": "dim", "keepdims": "keepdim",
+         "split_size_or_sections": "split_size"}
 
 
 def with_words(f, module=None):

@@ -176,9 +176,10 @@ def masked_select(x, mask):
 
 
 def masked_scatter(x, mask, source):
-    """x with the elements of `source`, in order, where the mask, which broadcasts, holds."""
+    """x with the elements of `source`, in order, where the mask holds; x and the mask broadcast."""
     mask = mask_of("masked_scatter", mask)
-    mask = array_module(mask).broadcast_to(mask, tuple(x.shape))
+    shape = numpy.broadcast_shapes(tuple(x.shape), mask.shape)
+    x, mask = x if x.shape == shape else broadcast_to(x, shape), array_module(mask).broadcast_to(mask, shape)
     count = int(mask.sum())
     if source.numel() < count:
         raise ValueError(f"masked_scatter: the mask holds at {count} places and the source has {source.numel()} "

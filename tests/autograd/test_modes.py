@@ -22,6 +22,14 @@ def gradients_on():
     mg.set_grad_enabled(True)
 
 
+def test_set_grad_enabled_takes_its_flag_by_pytorchs_name(same_as_torch):
+    def scenario(torch):
+        with torch.set_grad_enabled(mode=False):
+            return torch.is_grad_enabled()
+
+    same_as_torch(scenario)
+
+
 @pytest.mark.parametrize("outer", [True, False])
 @pytest.mark.parametrize("name", SWITCHES)
 def test_blocks_functions_and_generators_restore_what_they_found(same_as_torch, name, outer):

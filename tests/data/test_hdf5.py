@@ -1,7 +1,6 @@
 """Reading image sets: every index gives what NumPy would, at speed, from many threads."""
 
 import threading
-import time
 
 import h5py
 import numpy as np
@@ -117,13 +116,8 @@ def test_threads_may_read_at_once(images, pixels):
     assert not wrong
 
 
-def test_random_access_is_fast(images):
-    """20,000 images a second is the goal; a memory map gives several hundred thousand."""
-    order = np.random.default_rng(0).integers(0, 300, (64, 64))
-    best = float("inf")
-    for _ in range(3):
-        started = time.perf_counter()
-        for index in order:
-            images[index]
-        best = min(best, time.perf_counter() - started)
-    assert order.size / best > 20_000
+def test_random_access_is_a_look_up_in_mapped_memory(images, pixels, monkeypatch):
+    monkeypatch.setattr(h5py, "File", None)  # neither HDF5 nor the file itself is asked again
+    monkeypatch.setattr("builtins.open", None)
+    for index in np.random.default_rng(0).integers(0, 300, (8, 64)):
+        np.testing.assert_array_equal(images[index], pixels[index])

@@ -471,7 +471,7 @@ def test_two_builds_of_one_file_take_turns(tmp_path, how):
     second = start()
     assert "waiting for another process" in second.stderr.readline()
     (tmp_path / "go").touch()
-    said = first.communicate(timeout=60)[1], second.communicate(timeout=60)[1]
+    said = first.communicate(timeout=600)[1], second.communicate(timeout=600)[1]
     assert first.returncode == 0, said
     assert second.returncode == 0 if how == "overwrite" else "exists; pass --overwrite" in said[1], said
     with ImageSet(tmp_path / "both.h5") as found:

@@ -28,10 +28,19 @@ module("GELU", "approximate?:'none'|'tanh'", "input:float")
 module("Softplus", "beta?:1.0|2 threshold?:20.0|1", "input:float")
 module("Softmax LogSoftmax", "dim:-1|0|1", "input:float[*,N]")
 module("Hardtanh ReLU6 SELU Softsign LogSigmoid Mish Hardswish", "", "input:float")
+module("CELU", "alpha?:0.5|1.0", "input:float")
+module("Hardshrink Softshrink", "lambd?:0.5|0.0", "input:float")
+module("Hardsigmoid Tanhshrink", "", "input:float")
+module("Threshold", "threshold:0.5|-1.0 value:0.0|2.0 inplace?:False", "input:float")
+module("GLU", "dim?:-1", "input:float[*,2*N]")
+module("LocalResponseNorm", "size:1|2|3 alpha?:1e-4|0.5 beta?:0.75|2.0 k?:1.0|2.0", "input:float[N,C,L]")
+module("CosineSimilarity", "dim?:1|-1 eps?:1e-8", "x1:float[N,D] x2:same[=x1]")
+module("PairwiseDistance", "p?:2.0|1 eps?:1e-6 keepdim?:flag", "x1:float[N,D] x2:same[=x1]")
 module("PReLU", "num_parameters?:1", "input:float[N,C]")
 module("Flatten", "start_dim?:1|0|2 end_dim?:-1|1", "input:any[N,C,*]")
 module("Unflatten", "dim:1|-1 unflattened_size:(2,-1)|(1,2)|(2,1)", "input:any[N,2]")
 module("Embedding", "num_embeddings:count embedding_dim:count padding_idx?:0", "input:table-index[*]")
+module("Dropout3d", "p:0.0|1.0 inplace?:False", "input:float[N,C,2,H,W]")
 module("Dropout Dropout1d Dropout2d", "p:0.0|1.0 inplace?:False", "input:float[N,C,H,W]")
 module("Conv1d", "in_channels:symbol[C] out_channels:symbol[O] kernel_size:one stride?:one padding?:one0 dilation?:one "
        "groups?:1 bias?:flag padding_mode?:'zeros'", "input:float[N?,C,L]")
@@ -57,6 +66,8 @@ module("UpsamplingNearest2d UpsamplingBilinear2d", "scale_factor:2", "input:floa
 module("PixelShuffle", "upscale_factor:2", "input:float[N,4*C,H,W]")
 module("PixelUnshuffle", "downscale_factor:2", "input:float[N,C,2*H,2*W]")
 module("ReflectionPad1d ReplicationPad1d ZeroPad1d", "padding:sides[1d]", "input:float[N,C,L]")
+module("CircularPad1d", "padding:sides[1d]", "input:float[N,C,L]")
+module("CircularPad2d", "padding:sides[2d]", "input:float[N,C,H,W]")
 module("ReflectionPad2d ReplicationPad2d ZeroPad2d", "padding:sides[2d]", "input:float[N,C,H,W]")
 module("ConstantPad1d", "padding:sides[1d] value:0.5", "input:float[N,C,L]")
 module("ConstantPad2d", "padding:sides[2d] value:0.5", "input:float[N,C,H,W]")
@@ -82,6 +93,15 @@ module("CrossEntropyLoss", "weight?:None ignore_index?:-100|0 reduction?:'mean'|
 module("NLLLoss", "weight?:None ignore_index?:-100|0 reduction?:'mean'|'sum'|'none'",
        "input:float[N,C] target:labels[N]")
 
+module("KLDivLoss", "reduction?:'mean'|'sum'|'none'|'batchmean'", "input:float target:same-share[=input]")
+module("SoftMarginLoss", "reduction?:'mean'|'sum'|'none'", "input:float target:signs[=input]")
+module("HingeEmbeddingLoss", "margin?:1.0|0.5 reduction?:'mean'|'sum'|'none'", "input:float target:signs[=input]")
+module("CosineEmbeddingLoss", "margin?:0.0|0.5 reduction?:'mean'|'sum'", "input1:float[N,D] input2:same[=input1] "
+       "target:signs[N]")
+module("MarginRankingLoss", "margin?:0.0|0.5 reduction?:'mean'|'sum'", "input1:float[N] input2:same[=input1] "
+       "target:signs[N]")
+module("TripletMarginLoss", "margin?:1.0|0.5 p?:2|1.0 swap?:flag", "anchor:float[N,D] positive:same[=anchor] "
+       "negative:same[=anchor]")
 module("Sequential", "_a:nn.Linear(3,2) _b:nn.Tanh()|nn.ReLU()|nn.LeakyReLU(0.2)|nn.Sigmoid()|nn.BatchNorm1d(2) "
        "_c?:nn.Linear(2,1)|nn.LayerNorm(2)|nn.Linear(2,3,bias=False)", "input:float[N,3]")
 

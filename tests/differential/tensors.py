@@ -64,6 +64,16 @@ def labels(draw, argument):
     return name
 
 
+@kind("signs")
+def signs(draw, argument):
+    """1 and -1, of the first tensor's dtype, or whole."""
+    writer = draw.writer
+    dtype = writer.choice((name_of(draw.first), name_of(draw.first), "int64")) if draw.first is not None else "float32"
+    name = writer.leaf(draw.shape(argument.shape), dtype, "below 2", wants=False)
+    writer.add(f"{name} = {name} * 2 - 1", name, "*")
+    return name
+
+
 @kind("table-index")
 def table_index(draw, argument):
     """Indices into the rows of a table with V rows."""

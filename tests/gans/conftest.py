@@ -46,3 +46,21 @@ def trained(monkeypatch):
             demo(options)
 
     return train
+
+
+@pytest.fixture
+def interrupted(monkeypatch):
+    """A function that runs a demo as if Ctrl-C came at a step: saved there, of the length that it was started with."""
+    def run_until(demo, options, at):
+        after = run.Run._after
+
+        def watched(self, step, *others):
+            self.interrupted |= step == at
+            after(self, step, *others)
+
+        with monkeypatch.context() as patch, pytest.raises(SystemExit) as stopped:
+            patch.setattr(run.Run, "_after", watched)
+            demo(options)
+        assert stopped.value.code == 130
+
+    return run_until

@@ -111,8 +111,16 @@ FAULTS = (
 
 HEALTHY = {
     "pattern1010": ("--steps", "2000"),
+    "xy": (),
+    "ideal": ("--steps", "200"),
+    "gaussian": ("--steps", "400"),
+    "modes": ("--steps", "600", "--batch", "64"),
+    "classifier": ("--data", "synthetic", "--steps", "700"),
     "mnist": (*SMALL_DIGITS, "--steps", "800"),
+    "wgan": (*SMALL_DIGITS, "--steps", "200"),
+    "ebgan": (*SMALL_DIGITS, "--steps", "500"),
     "cgan": (*SMALL_DIGITS, "--steps", "700"),
+    "sgan": ("--data", "synthetic", "--steps", "150"),
     "face": ("--data", "synthetic-faces", "--size", "16", "--batch", "16", "--steps", "400", "--lr", "1e-3",
              "--average", "0.98"),
     "dcgan": (*SMALL_FACES, "--steps", "500", "--average", "0.99"),

@@ -15,19 +15,24 @@ FOLDER = Path(gans.__file__).parent
 README = (FOLDER.parent / "README.md").read_text()
 PAGE = (FOLDER.parent / "docs" / "demos.md").read_text()
 LONGEST = 150  # lines of a chapter
-MACHINERY = sorted(path.stem for path in (FOLDER / "machinery").glob("*.py"))
+WITHOUT_GENERATOR = {"xy", "ideal", "classifier"}  # what they train is no generator of samples
+MACHINERY = sorted(str(path.relative_to(FOLDER / "machinery").with_suffix(""))
+                   for path in (FOLDER / "machinery").rglob("*.py"))
 
 
 def source(name):
     return (FOLDER / f"{name}.py").read_text()
 
 
-def test_gans_holds_the_chapters_and_the_doors_and_everything_else_is_machinery():
-    assert {path.stem for path in FOLDER.glob("*.py")} == {*CHAPTERS, "__init__", "__main__", "sample", "monitor",
-                                                         "report"}
-    assert {path.name for path in FOLDER.iterdir() if path.is_dir() and path.name != "__pycache__"} == {"machinery"}
+def test_gans_holds_the_chapters_and_a_few_doors_and_everything_else_is_machinery():
+    assert {path.stem for path in FOLDER.glob("*.py")} == {*CHAPTERS, "__init__", "__main__", "sample", "measure",
+                                                         "monitor", "report"}
+    folders = {path.name for path in FOLDER.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders == {"machinery", "hub"}
+    assert {path.name for path in (FOLDER / "hub").glob("*.py")} == {"__init__.py", "__main__.py"}
     for name in CHAPTERS:
-        assert {"demo", "generator", "QUICK"} <= set(dir(importlib.import_module(f"gans.{name}")))
+        found = set(dir(importlib.import_module(f"gans.{name}")))
+        assert {"demo", "QUICK"} <= found and ("generator" in found) == (name not in WITHOUT_GENERATOR)
     for name in MACHINERY:
         assert "def demo(" not in source(f"machinery/{name}")
 
@@ -43,7 +48,7 @@ def test_a_chapter_is_a_page_that_tells_what_to_look_at_and_what_to_try(name):
 
 def test_no_function_stands_in_two_files():
     seen = {}
-    for path in [*FOLDER.glob("*.py"), *(FOLDER / "machinery").glob("*.py")]:
+    for path in [*FOLDER.glob("*.py"), *(FOLDER / "machinery").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef) and len(node.body) > 1:
                 node.name = ""
@@ -83,6 +88,7 @@ def test_the_demos_are_listed_in_the_storys_order_with_their_first_line(capsys):
     titles = [source(name).splitlines()[0].strip('"') for name in CHAPTERS]
     places = [out.index(f"  python -m gans.{name:<12} {title}") for name, title in zip(CHAPTERS, titles)]
     assert places == sorted(places) and "python -m gans.sample RUN" in out
+    assert "python -m gans.measure RUN" in out
 
 
 @pytest.mark.parametrize("argument, says", [
@@ -132,6 +138,6 @@ def test_check_all_prints_one_table_and_fails_if_one_fails(tmp_path, monkeypatch
 
 @pytest.mark.parametrize("name", [name for name in MACHINERY if re.search(">>> [^#]", source(f"machinery/{name}"))])
 def test_the_examples_in_docstrings_are_right(name):
-    module = importlib.import_module(f"gans.machinery.{name}")
+    module = importlib.import_module(f"gans.machinery.{name.replace('/', '.')}")
     failed, tried = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
     assert tried and not failed

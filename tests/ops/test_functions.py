@@ -62,7 +62,27 @@ CALLS = [
     "t.isin(n, t.tensor([1]), invert=True)", "t.broadcast_shapes((3,), 3)", "t.asarray(obj=2.5)",
     "t.scalar_tensor(s=2)", "x.softmax(1, t.float64)", "F.elu(x, 0.5, True)", "F.silu(x, inplace=True)",
     "x.broadcast_to((2, -1, 3))", "t.zeros(2, 0).chunk(4, 1)", "x.take(t.tensor(-1))", "t.nansum(x, dtype=t.float64)",
-    "t.bincount(n[0], x[0].half())", "t.einsum('ij->j', n.int())",
+    "t.bincount(n[0], x[0].half())", "t.einsum('ij->j', n.int())", "t.sign(t.tensor([NAN, -2.0, 0.0]))",
+    "t.lerp(x, 2 - x, 0.9)", "x.lerp(2 - x, -0.71)", "x.clone().lerp_(t.tensor(INF), -0.71)",
+    "t.lerp(t.tensor([-INF]), t.tensor([-1.0]), 0.9)", "x.clamp(min=t.tensor([NAN, 1.0, 2.0]))",
+    "x.clamp(t.tensor(0.0), t.tensor(NAN))", "t.quantile(t.tensor([-INF, INF, 1.0, -1.0]), 0.3)",
+    "t.quantile(t.tensor([-INF, NAN]), 0.3)", "x.addcdiv(n, x + 1)", "x.addcdiv(x, n + 1, value=2)",
+    "x.half().addcmul(x.half(), x.half(), value=0.1)", "F.threshold(n, 1, 0)",
+    "F.threshold(n.byte(), 1, 2)", "F.pixel_shuffle(t.arange(16.0).reshape(2, 1, 4, 2, 1), 2)",
+    "F.pixel_unshuffle(t.arange(16.0).reshape(2, 1, 1, 2, 4), 2)", "F.cosine_similarity(x, x[0], 1)",
+    "F.cosine_similarity(x1=x, x2=x + 1)", "F.cosine_similarity(x[:, :1], 2 - x, 1)",
+    "x.double().addcdiv(n > 1, x + 1, value=0.61)",
+    "x.double().addcmul(n > 1, x + 1, value=0.61)", "t.unique(t.tensor([NAN, 1.0, NAN]), True, True, True)",
+    "t.xlogy(x, NAN)", "t.xlogy(t.zeros(3), t.tensor([INF, 0.0, NAN]))", "x.xlogy(x.double() + 1)", "x.hsplit(3)",
+    "t.addbmm(n[:, :2].short(), n[None, :, :2].short(), n[None, :, :2].short(), beta=2)",
+    "x.vsplit(2)", "t.matrix_power(t.tensor([[INF, 1.0], [0.0, 2.0]]), 1)", "t.numel(input=x)", "t.clone(input=x)",
+    "t.detach(input=x)", "t.is_floating_point(input=x)", "F.one_hot(input=n)", "t.empty_like(input=x) * 0",
+    "x.masked_scatter(t.ones(2, 2, 3).bool(), t.arange(12.0))", "F.avg_pool1d(t.zeros(2, 3, 4), 2, 2, 1, False, False)",
+    "t.bernoulli(input=t.ones(2))", "t.multinomial(input=t.tensor([0.0, 1.0]), num_samples=1)",
+    "t.zeros_like(input=x)", "t.full_like(input=x, fill_value=2)",
+    "x.unfold(dimension=1, size=2, step=1)", "t.tensor([-1.5], dtype=t.uint8)", "t.tensor([1e30], dtype=t.int32)",
+    "t.tensor([NAN], dtype=t.int64)", "n.clone().fill_diagonal_(fill_value=7)", "n.byte().fill_(-5.5)",
+    "F.margin_ranking_loss(input1=x[0], input2=x[1], target=2 * n[0].clamp(max=1) - 1)",
 ]
 
 
@@ -100,6 +120,7 @@ VIEWS_OR_NOT = """x[0] x[-1] x[:1] x[...] x[None] x[()] x[0,0] x[:,-1] x[[0]] x[
     x.repeat_interleave(1,0) x.diff(n=0) x.abs() x.relu() +x t.cat([x]) t.stack([x])[0] t.broadcast_tensors(x,x)[0]
     t.meshgrid(x[0],x[0],indexing="ij")[0] t.atleast_2d(x) F.interpolate(x[None,None],scale_factor=1)
     F.pad(x,(0,0)) F.dropout(x,0.0,False) F.pixel_shuffle(x[None,None],1) x.max(0)[0] x.median(0)[0]
+    F.embedding(t.tensor(0),x) F.embedding(t.tensor([0]),x)
     x.quantile(0.5,0) x.unflatten(0,(-1,1)) t.einsum("ij->ji",x) x.matrix_power(1)""".split()
 
 
@@ -119,6 +140,34 @@ def test_a_result_shares_the_inputs_memory_where_pytorchs_does(call):
         assert shared[0] == shared[1], f"{call} of {shape}: {shared[0]}, in PyTorch {shared[1]}"
 
 
+SLOPES = {"atan2 at the origin": ("t.atan2(x, y)", [0.0, 0.0, 1.0], [0.0, 1.0, 0.0]),
+          "elu at 0 and at NaN": ("F.elu(x, 0.5) * y", [0.0, -0.0, float("nan"), -2.0, 1.0], [1.0] * 5),
+          "elu far left": ("F.elu(x) * y", [-18.0, -80.0], [1.0, 2.0]),
+          "celu": ("F.celu(x, 2.0) * y", [0.0, -1.0], [1.0, 2.0]),
+          "selu": ("F.selu(x) * y", [0.0, -1.0], [1.0, 2.0]),
+          "xlogy at 0": ("t.xlogy(x, y)", [0.0, 0.0, 2.0, 0.0], [3.0, 0.5, 1.5, 1.0]),
+          "sign": ("x.sign() * y", [float("nan"), 2.0], [1.0, 2.0]),
+          "lerp from the nearer end": ("t.lerp(x, y, -0.71)", [1.0, 2.0], [3.0, 5.0]),
+          "probabilities weighed by classes": ("F.cross_entropy(y[None], y.softmax(0).detach()[None], weight=x)",
+                                               [1.0, 2.0, 3.0], [0.5, 0.1, -0.4])}
+
+
+@pytest.mark.parametrize("name", SLOPES)
+def test_slopes_at_corners_are_pytorchs_to_the_second_order(name):
+    call, x, y = SLOPES[name]
+    found = []
+    for t in (mg, torch):
+        xs = [t.tensor(v, dtype=t.float64, requires_grad=True) for v in (x, y)]
+        z = eval(call, {"t": t, "F": t.nn.functional, "x": xs[0], "y": xs[1]})
+        first = t.autograd.grad(z.sum(), xs, create_graph=True)
+        second = t.autograd.grad(sum((g * (i + 2.0)).sum() for i, g in enumerate(first) if g.requires_grad), xs,
+                                 allow_unused=True) if any(g.requires_grad for g in first) else [None, None]
+        found.append([*(g.detach().numpy() for g in first), *(np.zeros(len(x)) if g is None else g.numpy()
+                                                              for g in second)])
+    for a, b in zip(*found):  # PyTorch's second derivative of atan2 is NaN at the origin
+        np.testing.assert_allclose(a[~np.isnan(b)], b[~np.isnan(b)], rtol=1e-12, atol=1e-15)
+
+
 def test_what_is_written_into_an_element_a_diagonal_or_a_window_is_in_the_tensor():
     for t in (mg, torch):
         x = t.zeros(3, 3)
@@ -134,7 +183,10 @@ def test_what_is_written_into_an_element_a_diagonal_or_a_window_is_in_the_tensor
     ("x.repeat(2, -1)", ["repeat", "-1"]), ("t.block_diag(x[None])", ["block_diag", "(1, 2, 3)"]),
     ("t.full((2,), float('inf'), dtype=t.int64)", ["full", "inf"]), ("n.masked_fill(n > 1, 1e30)", ["int64", "1e+30"]),
     ("n.byte().masked_fill(n > 1, 300)", ["uint8", "300"]), ("n.byte() * -1", ["Mul", "-1"]),
-    ("t.flipud(x[0, 0])", ["flipud"]),
+    ("t.flipud(x[0, 0])", ["flipud"]), ("x.addcdiv(n, n + 1)", ["addcdiv", "int64"]), ("x[0].vsplit([1])", ["vsplit"]),
+    ("x.hsplit(4)", ["hsplit", "tensor_split"]), ("x.matrix_power(0)", ["matrix_power", "(2, 3)"]),
+    ("F.embedding(n[0], x[0])", ["embedding", "(3,)"]),
+    ("F.batch_norm(x, x[0], x[0], t.tensor(2.0))", ["batch_norm", "weight", "3 channels"]),
     ("n.clone().fill_(float('inf'))", ["fill_", "infinity"]), ("n.scatter_add(0, n, x)", ["scatter_add", "float32"]),
     ("F.linear(x[None], x[0])", ["Linear", "two axes"]), ("t.addmm(x[None], x, x.T)", ["(2, 2)"]),
     ("t.mm(x, x[0])", ["mm", "(3,)"]), ("t.dot(x, x)", ["dot"]), ("t.outer(x, x)", ["outer", "(2, 3)"]),

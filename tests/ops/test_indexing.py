@@ -121,6 +121,19 @@ def test_tensors_are_indices(index):
     np.testing.assert_array_equal(x.numpy(), expected)
 
 
+@pytest.mark.parametrize("index", [np.array([0, 1, 1]), np.array([0, 1], "i4"), np.array([True, False])])
+@pytest.mark.parametrize("place", [lambda i: i, lambda i: (i, 0), lambda i: (slice(None, 2), None, i)])
+def test_an_array_that_was_an_index_may_be_written_before_backward(index, place):
+    x = mg.tensor(X[:2, :2], requires_grad=True)
+    kept = index.copy()
+    y = x[place(kept)]
+    kept[...] = kept[::-1].copy()
+    y.sum().backward()
+    expected = np.zeros(x.shape)
+    np.add.at(expected, place(index), 1.0)
+    np.testing.assert_array_equal(x.grad.numpy(), expected)
+
+
 def test_a_mask_from_a_comparison_selects():
     x = mg.tensor([1.0, -2.0, 3.0], requires_grad=True)
     y = x[x > 0]

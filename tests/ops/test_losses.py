@@ -126,6 +126,24 @@ def test_arguments_stand_where_pytorchs_stand():
     assert nn.MSELoss(False)(x, x * 0).item() == 10 and F.mse_loss(x, x * 0, False).item() == 10
 
 
+def test_a_weight_of_classes_that_wants_a_gradient_is_refused_beside_class_indices():
+    weight = mg.ones(3, requires_grad=True)
+    for f in (F.cross_entropy, F.nll_loss):
+        with pytest.raises(RuntimeError, match=r"the weight wants a gradient.*give its detach\(\)"):
+            f(mg.zeros(2, 3), mg.tensor([0, 1]), weight=weight)
+        with mg.no_grad():
+            assert f(mg.zeros(2, 3), mg.tensor([0, 1]), weight=weight).item() == f(
+                mg.zeros(2, 3), mg.tensor([0, 1])).item()
+
+
+def test_no_classes_are_one_clear_error():
+    for f in (F.cross_entropy, F.nll_loss):
+        with pytest.raises(ValueError, match="the input has no classes"):
+            f(mg.zeros(2, 0), mg.tensor([0, 1]))
+    with pytest.raises(ValueError, match="the input has no classes"):
+        F.cross_entropy(mg.zeros(2, 0), mg.zeros(2, 0))
+
+
 def test_a_weight_of_another_length_is_named():
     for f in (F.cross_entropy, F.nll_loss):
         with pytest.raises(ValueError, match=r"the weight has shape \(2,\); give one a class, \(3,\)"):

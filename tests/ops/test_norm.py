@@ -121,6 +121,9 @@ def test_batch_norm_keeps_channels_last_memory():
     (lambda: F.instance_norm(mg.ones(2, 6, 1)), "instance_norm: the input has shape.*more than one value"),
     (lambda: F.batch_norm(mg.ones(1, 6), training=True), "batch_norm: the input has shape.*batches of two or more"),
     (lambda: F.layer_norm(mg.ones(2, 6), (5,)), "layer_norm: the input has shape.*last sizes"),
+    (lambda: F.batch_norm(mg.ones(4, 6), weight=mg.ones(4), training=True), r"the weight \(4,\) .* not of 6 channels"),
+    (lambda: F.batch_norm(mg.ones(4, 6), bias=mg.ones(1), training=True), r"the bias \(1,\) are not of 6 channels"),
+    (lambda: mg.nn.BatchNorm2d(6)(mg.ones(2, 5, 3, 3)), "it takes 6 channels"),
 ))
 def test_a_wrong_shape_is_one_line_with_the_fix(call, message):
     with pytest.raises(ValueError, match=message) as error:

@@ -1,14 +1,17 @@
 """What no fault of the machine may cost a demo: its determinism, its last save, a plain word about what is wrong.
 
 MINIGRAD_KILLS is the number of kill -9 in the quick form (2 if it is not set); -m slow has 40 of 1010, 30 of MNIST, 10
-of DCGAN.
+of each other demo.
 """
 
+import contextlib
 import functools
 import importlib
+import json
 import mmap
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -20,7 +23,8 @@ import numpy as np
 import pytest
 
 from gans.__main__ import CHAPTERS
-from gans.machinery import replay
+from gans.machinery import judge, replay, run
+from gans.machinery.run import Run
 from minigrad import checkpoint
 
 HOME = str(Path(replay.__file__).parents[2])
@@ -47,8 +51,8 @@ DRIVER = textwrap.dedent("""
             save(self, step)
             told[8:] = bytes(8)
 
-        def watched_steps(self):
-            for step in steps(self):
+        def watched_steps(self, *to):
+            for step in steps(self, *to):
                 told[:8] = step.to_bytes(8, "little")
                 yield step
 
@@ -59,9 +63,19 @@ DRIVER = textwrap.dedent("""
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
     commandline.main(lambda: module.demo(options))
 """)
-SMALL = {"dcgan": ["--data", "synthetic-faces", "--size", "16", "--width", "2", "--batch", "8"]}  # options
-KILLED = {"pattern1010": (["--steps", "3000"], 1000),  # options, save interval
-          "mnist": (["--steps", "60", "--batch", "16"], 3), "dcgan": ([*SMALL["dcgan"], "--steps", "60"], 3)}
+SMALL = {"face": ["--data", "synthetic-faces", "--size", "16", "--batch", "8"],  # options
+         "dcgan": ["--data", "synthetic-faces", "--size", "16", "--width", "2", "--batch", "8"]}
+
+
+def has_batches(name):
+    """Whether a demo has the option --batch."""
+    return re.search(r"= parser\([^)]*\bbatch=", (Path(HOME) / "gans" / f"{name}.py").read_text()) is not None
+
+
+KILLED = {"pattern1010": (["--steps", "3000"], 1000)} | {  # options, save interval
+    name: ([*SMALL.get(name, ["--batch", "16"] if has_batches(name) else []), "--steps", "60"], 3)
+    for name in CHAPTERS if name != "pattern1010"}
+KILLS = {"pattern1010": 40, "mnist": 30}
 
 
 @pytest.fixture
@@ -89,26 +103,77 @@ def hidden(folder):
 
 
 OPTIONS = {"mnist": [["--recipe", "steady"], ["--recipe", "book"], ["--from-the-start"]],
+           "wgan": [["--recipe", "penalty"], ["--recipe", "clip"], ["--recipe", "plain"]],
+           "sgan": [[], ["--minibatch-discrimination"]],
+           "gaussian": [["--variant", "batch"], ["--variant", "moments"], ["--variant", "row"]],
+           "modes": [["--loss", "ns"], ["--loss", "ebgan"], ["--collapse", "--minibatch-discrimination"]],
            "face": [["--data", "synthetic-faces", "--size", "16"]],
            "dcgan": [["--data", "synthetic", "--width", "4"],
                      ["--data", "synthetic-faces", "--size", "16", "--width", "4"]]}
 EVERY = [(name, options) for name in CHAPTERS for options in OPTIONS.get(name, [[]])]
 
 
+@pytest.fixture
+def trained(tmp_path, monkeypatch):
+    """A function of a demo's name and options that trains on little, in this process, and stops after the training."""
+    images = np.random.default_rng(0).integers(0, 256, (640, 28, 28), np.uint8)
+    digits = images, np.arange(640) % 10, "640 random images"
+    monkeypatch.setattr("gans.machinery.imagesets.load_digits", lambda *_, **__: digits)
+    monkeypatch.setattr("gans.machinery.imagesets.DRAWN", {"train": (0, 64), "test": (1, 20)})
+    still = judge.Judge().eval()  # which has learnt nothing
+    monkeypatch.setattr("gans.machinery.judge.cached_judge", lambda *_, **__: still)
+    monkeypatch.setattr("gans.machinery.run.Run.finish", lambda *_: sys.exit(0))
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # most of the time of a run this short
+
+    def train(name, *options):
+        with pytest.raises(SystemExit):
+            importlib.import_module(f"gans.{name}").demo([*map(str, options)])
+
+    return train
+
+
+def small(name, options):
+    """The options of a demo with which it is over soon."""
+    return [*options, "--batch", "4"] if has_batches(name) else options
+
+
 @pytest.mark.parametrize("name, options", EVERY, ids=[" ".join([name, *options]) for name, options in EVERY])
-def test_a_demo_trains_to_the_same_bits_every_time(tmp_path, monkeypatch, name, options):
+def test_a_demo_trains_to_the_same_bits_every_time(tmp_path, trained, name, options):
+    for k in range(3):
+        trained(name, *small(name, options), "--steps", 8, "--out", tmp_path / str(k))
+    assert ended(tmp_path / "0") == ended(tmp_path / "1") == ended(tmp_path / "2")
+
+
+class Killed(BaseException):
+    """A kill that a test can look at."""
+
+
+@pytest.mark.parametrize("name, options", EVERY, ids=[" ".join([name, *options]) for name, options in EVERY])
+def test_a_demo_that_was_killed_ends_as_if_nothing_had_been(tmp_path, monkeypatch, name, options):
     images = np.random.default_rng(0).integers(0, 256, (640, 28, 28), np.uint8)
     module, digits = importlib.import_module(f"gans.{name}"), (images, np.arange(640) % 10, "640 random images")
     monkeypatch.setattr("gans.machinery.imagesets.load_digits", lambda *_, **__: digits)
     monkeypatch.setattr("gans.machinery.imagesets.DRAWN", {"train": (0, 64), "test": (1, 20)})
-    monkeypatch.setattr("gans.machinery.judge.cached_judge", lambda *_, **__: None)
-    monkeypatch.setattr("gans.machinery.run.Run.finish", lambda *_: sys.exit(0))  # what comes after the training
-    monkeypatch.setattr(os, "fsync", lambda _: None)  # most of the time of a run this short
-    small = [] if name == "pattern1010" else ["--batch", "4"]
-    for k in range(3):
-        with pytest.raises(SystemExit):
-            module.demo([*options, *small, "--steps", "8", "--out", str(tmp_path / str(k))])
-    assert ended(tmp_path / "0") == ended(tmp_path / "1") == ended(tmp_path / "2")
+    still, after = judge.Judge().eval(), Run._after
+    monkeypatch.setattr("gans.machinery.judge.cached_judge", lambda *_, **__: still)
+    monkeypatch.setattr(Run, "finish", lambda *_: sys.exit(0))  # what comes after the training
+    monkeypatch.setattr(Run, "picture_due", lambda *_: False)
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    options = [*options, *([] if name in ("pattern1010", "xy") else ["--batch", "4"]), "--steps", "40"]
+    with pytest.raises(SystemExit):
+        module.demo([*options, "--out", str(tmp_path / "whole")])
+
+    def dies(self, step, *rest):  # between two saves, of which there are twenty
+        after(self, step, *rest)
+        if step == 25:
+            raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(Run, "_after", dies)
+        module.demo([*options, "--out", str(tmp_path / "killed")])
+    with pytest.raises(SystemExit):
+        module.demo([*options, "--resume", str(tmp_path / "killed")])
+    assert ended(tmp_path / "killed") == ended(tmp_path / "whole")
 
 
 @pytest.mark.slow
@@ -122,6 +187,63 @@ def test_three_runs_of_200_steps_end_with_the_same_digest(tmp_path, environment,
     assert len(digests) == 1
     record_property("figure", f"row 5: 3 runs of 200 steps of gans.{' '.join([name, *options])}: SHA-256 "
                     f"{digests.pop()[0][:16]} each")
+
+
+# Resuming
+
+
+@contextlib.contextmanager
+def stopped_after(step):
+    """Inside, a run gets Ctrl-C in this step."""
+    after = run.Run._after
+
+    def stopping(self, now, *how):
+        self.interrupted = now == step
+        after(self, now, *how)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run.Run, "_after", stopping)
+        yield
+
+
+@pytest.mark.parametrize("name, options", EVERY, ids=[" ".join([name, *options]) for name, options in EVERY])
+def test_a_demo_that_stopped_goes_on_in_another_folder_as_if_it_never_had(tmp_path, trained, monkeypatch, name,
+                                                                            options):
+    trained(name, *small(name, options), "--steps", 9, "--out", tmp_path / "whole")
+    monkeypatch.chdir(tmp_path)
+    with stopped_after(5):
+        trained(name, *small(name, options), "--steps", 9, "--out", "begun")
+    Path("elsewhere").mkdir()
+    shutil.move("begun", "elsewhere/moved")
+    trained(name, "--resume", "elsewhere/moved")
+    assert ended(tmp_path / "elsewhere/moved") == ended(tmp_path / "whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere", "whole"]
+
+
+def as_before_there_was_a_log(folder):
+    """Make of a run what 0.1.0 left: no log, and neither the number of steps nor the images' shape in its options."""
+    (folder / "log.jsonl").unlink()
+    found = checkpoint.load(folder / "checkpoint")
+    options = {name: value for name, value in found.state["config"].items() if name not in ("steps", "shape")}
+    state = {name: value for name, value in found.state.items() if name not in ("phases", "shown")}
+    shutil.rmtree(folder / "checkpoint")
+    checkpoint.save(folder / "checkpoint", state | {"config": options, "last": {}}, step=found.step)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({name: value for name, value in config.items()
+                                                    if name not in ("steps", "shape")}))
+
+
+OLD = [(name, options) for name, options in EVERY if name in ("pattern1010", "mnist", "cgan", "face", "dcgan")]
+
+
+@pytest.mark.parametrize("name, options", OLD, ids=[" ".join([name, *options]) for name, options in OLD])
+def test_a_run_of_0_1_0_goes_on_to_the_same_bits(tmp_path, trained, name, options):
+    trained(name, *small(name, options), "--steps", 9, "--out", tmp_path / "whole")
+    with stopped_after(5):
+        trained(name, *small(name, options), "--steps", 9, "--out", tmp_path / "old")
+    as_before_there_was_a_log(tmp_path / "old")
+    trained(name, "--resume", tmp_path / "old", "--steps", 9)
+    assert ended(tmp_path / "old")[0] == ended(tmp_path / "whole")[0]
 
 
 # Kills
@@ -174,9 +296,8 @@ def told(tmp_path):
 
 
 @pytest.mark.parametrize("name, kills", [("pattern1010", int(os.environ.get("MINIGRAD_KILLS", 2))),
-                                         pytest.param("pattern1010", 40, marks=pytest.mark.slow, id="pattern1010-all"),
-                                         pytest.param("mnist", 30, marks=pytest.mark.slow, id="mnist-all"),
-                                         pytest.param("dcgan", 10, marks=pytest.mark.slow, id="dcgan-all")])
+                                         *[pytest.param(name, KILLS.get(name, 10), marks=pytest.mark.slow,
+                                                        id=f"{name}-all") for name in CHAPTERS]])
 def test_kill_9_costs_no_more_than_one_save_interval_and_no_bit(tmp_path, environment, told, record_property, name,
                                                                 kills):
     options, interval = KILLED[name]

@@ -5,6 +5,8 @@ import math
 from minigrad import create, ops
 from minigrad.absent import names_of
 from minigrad.autograd import array_of
+from minigrad.backend import array_module
+from minigrad.backend.numpy import quiet
 from minigrad.modes import no_grad
 from minigrad.nn.spectral import remove_spectral_norm, spectral_norm
 from minigrad.nn.utils import parametrizations
@@ -44,7 +46,8 @@ def clip_grads_with_norm_(parameters, max_norm, total_norm, foreach=None):
     factor = ops.clamp(max_norm / (total_norm + 1e-6), max=1.0)
     for g in _gradients(parameters):
         touch(g.array)
-        g.array *= array_of(factor.to(g.device))  # in place also where create_graph recorded the gradient
+        # In place also where create_graph recorded the gradient.
+        quiet().run(array_module(g.array).multiply, g.array, array_of(factor.to(g.device)), g.array)
 
 
 def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):

@@ -22,3 +22,11 @@ each("nll_loss", "F", "input:float[N,C] target:labels[N] weight?:same[C] ignore_
      "reduction?:'mean'|'sum'|'none'")
 each("nll_loss", "F", "input:float[N,C,H,W] target:labels[N,H,W] weight?:same[C] reduction?:'mean'|'sum'|'none'")
 each("kl_div", "F", "input:float target:same-share[=input] reduction?:'mean'|'sum'|'none'|'batchmean'")
+each("cosine_embedding_loss", "F", "input1:float[N,D] input2:same[=input1] target:signs[N] margin?:0.0|0.5 "
+     "reduction?:'mean'|'sum'|'none'")
+each("margin_ranking_loss", "F", "input1:float[N] input2:same[=input1] target:signs[N] margin?:0.0|0.5|1 "
+     "reduction?:'mean'|'sum'|'none'")
+each("hinge_embedding_loss", "F", "input:float target:signs[=input] margin?:1.0|0.5|2 reduction?:'mean'|'sum'|'none'")
+each("soft_margin_loss", "F", "input:float target:signs[=input] reduction?:'mean'|'sum'|'none'")
+each("triplet_margin_loss", "F", "anchor:float[N,D] positive:same[=anchor] negative:same[=anchor] margin?:1.0|0.5 "
+     "p?:2|1.0|3 eps?:1e-6|0.1 swap?:flag reduction?:'mean'|'sum'|'none'")

@@ -1,6 +1,7 @@
 """The command line of the demos: what is wrong is said in one line, before anything is done."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,25 @@ def test_what_was_given_is_told_from_defaults():
     commandline.only(args, ["steps"], False, "never")
     with pytest.raises(MinigradError, match="--flag: has no effect here, only with --more; leave it away"):
         commandline.only(args, ["flag"], False, "--more")
+
+
+@pytest.mark.parametrize("options, command", [
+    ("", ""), ("--x 3 --out there --check", "--x 3"), ("--name 'a b' --seed 7 --steps 9 --device cpu",
+                                                            "--seed 7 --steps 9 --name 'a b'"),
+    ("--bare --check", "--bare"), ("--long", "--long"), ("--kind short --resume --anomaly", "--kind short")])
+def test_the_command_that_is_noted_gives_the_same_options_and_leaves_out_what_may_change(options, command):
+    p = commandline.parser("toy", "A toy.", steps=5)
+    p.add_argument("--x", type=int, default=1)
+    p.add_argument("--name")
+    p.add_argument("--bare", action="store_true")
+    p.add_argument("--kind", choices=["short", "other"], default="other")
+    p.add_argument("--long", dest="kind", action="store_const", const="long")
+    words = shlex.split(options)
+    found = commandline._command(p, p.parse_args(words), words)
+    assert found == f"python -m gans.toy {command}".strip()
+    shaping = [{name: value for name, value in vars(p.parse_args(line)).items()
+                if name not in commandline.FREE or name == "steps"} for line in (words, shlex.split(found)[3:])]
+    assert shaping[0] == shaping[1]
 
 
 def test_errors_reach_the_user_as_one_line(there, capsys):

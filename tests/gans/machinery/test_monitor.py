@@ -72,7 +72,8 @@ CASES = {
     "D overfits": (constant(**{"look__D on held out": 0.1}), 200),
     "labels are ignored": (constant(**{"look__by label": 0.07, "look__D on mislabelled": 0.39}), 400),
     "the critic is unbounded": (lambda step: {("D", "as"): "scores", ("D", "real"): step / 10,
-                                              ("D", "fake"): -step / 10}, None),
+                                              ("D", "fake"): -step / 10, ("loss", "d_real"): -step / 10,
+                                              ("loss", "d_fake"): -step / 10}, None),
 }
 
 

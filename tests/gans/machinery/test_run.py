@@ -95,6 +95,19 @@ def test_resuming_brings_the_options_that_the_run_was_started_with_and_its_lengt
     assert checkpoint.load(Path("runs/mnist/checkpoint")).step == 9
 
 
+def test_a_run_notes_the_command_that_it_was_started_with(there):
+    mnist.demo(["--steps", "4", "--batch", "8", "--out", "r", "--device", "cpu", "--recipe", "book"])
+    mnist.demo(["--resume", "r", "--steps", "6"])
+    config = json.loads(Path("r/config.json").read_text())
+    assert config["command"] == "python -m gans.mnist --steps 6 --batch 8 --recipe book"
+    mnist.demo(["--resume", "r"])
+    assert json.loads(Path("r/config.json").read_text())["command"] == config["command"]
+    pattern1010.demo(["--check", "--seeds", "2", "--steps", "5", "--seed", "7", "--out", "four"])
+    for folder, seed in (("four", 7), ("four/seed-8", 8)):
+        command = json.loads(Path(folder, "config.json").read_text())["command"]
+        assert command == f"python -m gans.pattern1010 --seed {seed} --steps 5"
+
+
 def test_a_finished_run_that_is_resumed_says_that_it_is_done(there, capsys):
     pattern1010.demo(["--steps", "30"])
     before = checkpoint.load("runs/pattern1010/checkpoint")

@@ -9,7 +9,7 @@ from PIL import Image
 
 import gans
 import minigrad as mg
-from gans import cgan, dcgan, face, mnist, pattern1010
+from gans import cgan, dcgan, face, mnist, pattern1010, xy
 from gans.machinery import commandline, samples
 from gans.machinery.samples import described, generate
 from minigrad import checkpoint, nn
@@ -107,6 +107,14 @@ def test_a_sheet_of_a_conditional_generator_has_a_class_a_row_and_a_seed_a_colum
 # Of a run
 
 
+def test_a_chapter_that_trains_no_generator_says_so_and_names_its_pictures(there, capsys):
+    xy.demo(["--steps", "3"])
+    says = "runs/xy: gans.xy trains no generator, so there are no samples of it; look at the pictures in runs/xy"
+    with pytest.raises(CheckpointError, match=says):
+        gans.load("runs/xy")
+    assert Path("runs/xy/training.gif").is_file()
+
+
 @pytest.mark.parametrize("name", RUNS)
 def test_a_finished_run_gives_its_generator_and_the_samples_that_it_wrote_itself(made, name):
     folder = made(name)
@@ -180,7 +188,7 @@ def of_another_demo(folder):
     (no_files, "dcgan: is no run of a demo, as it holds no config.json"),
     (no_checkpoint, "dcgan: the run ended before it was saved for the first time"),
     (damaged, "dcgan/checkpoint: no checkpoint is usable"),
-    (of_another_demo, "dcgan: is a run of gans.os, which is not here; the demos are pattern1010, mnist"),
+    (of_another_demo, "dcgan: is a run of gans.os, which is not here; the demos are pattern1010, xy"),
     (of_an_older_version, "dcgan: an older version made it, which did not note its shape; python -m gans.dcgan "
      "--resume dcgan brings it up to date")], ids=lambda value: getattr(value, "__name__", ""))
 def test_what_is_no_run_is_refused_in_one_line_and_nothing_is_written(made, capsys, harm, says):

@@ -1,5 +1,6 @@
 """The figures that demos report: against a slow and plain reference, and what holds whatever the images are."""
 
+import functools
 import tracemalloc
 
 import numpy as np
@@ -8,18 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from gans.machinery import metrics
-from gans.machinery.metrics import (
-    enlarged,
-    laplacian_pyramid,
-    patches,
-    sliced_wasserstein,
-    sliced_wasserstein_and_floor,
-)
+from gans.machinery.metrics import MeasureError, beside_floor, sliced
+from gans.machinery.metrics.sliced import enlarged, laplacian_pyramid, patches, sliced_wasserstein
 from minigrad.random import stream
 
 FILTER = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]) / 256
 QUICK = {"patches_per_image": 16, "directions": 32}
+quick = functools.partial(sliced_wasserstein, **QUICK)
 
 
 def pictures(count, seed, shape=(32, 32, 3)):
@@ -163,9 +159,9 @@ def test_the_channel_axis_may_be_left_out_and_the_longer_set_is_cut():
 def test_blocks_change_nothing(monkeypatch):
     a, b = pictures(10, 0), pictures(10, 1)
     whole = sliced_wasserstein(a, b, **QUICK)
-    monkeypatch.setattr(metrics, "IMAGES_AT_ONCE", 3)
+    monkeypatch.setattr(sliced, "IMAGES_AT_ONCE", 3)
     assert sliced_wasserstein(a, b, **QUICK) == whole
-    monkeypatch.setattr(metrics, "DIRECTIONS_AT_ONCE", 7)
+    monkeypatch.setattr(sliced, "DIRECTIONS_AT_ONCE", 7)
     assert sliced_wasserstein(a, b, **QUICK).levels == pytest.approx(whole.levels, rel=1e-5)
 
 
@@ -182,30 +178,18 @@ def test_what_a_whole_set_shares_is_not_seen_and_what_varies_is():
 
 def test_noise_raises_the_distance_above_the_floor_and_more_noise_more():
     real, samples = pictures(80, 0), pictures(40, 1)
-    found = [sliced_wasserstein_and_floor(noisy(samples, strength), real, **QUICK) for strength in (0, 10, 30, 60)]
-    averages, floors = [[figure.average for figure in column] for column in zip(*found)]
+    found = [beside_floor(quick, noisy(samples, strength), real) for strength in (0, 10, 30, 60)]
+    averages, floors = [beside.value.average for beside in found], [beside.floor.average for beside in found]
     assert averages == sorted(averages) and averages[-1] > 3 * floors[0] and len(set(floors)) == 1
     assert averages[0] == pytest.approx(floors[0], rel=0.5), "samples as good as real ones are at the floor"
-    fewer = sliced_wasserstein_and_floor(samples[:5], real, **QUICK)[1]
+    fewer = beside_floor(quick, samples[:5], real).floor
     assert fewer.images == 5 and fewer.average > floors[0]
-
-
-@pytest.mark.parametrize("samples, real, used", [(4, 20, 4), (9, 13, 6), (1, 2, 1)])
-def test_the_floor_is_of_disjoint_sets_of_as_many_images(monkeypatch, samples, real, used):
-    calls = []
-    monkeypatch.setattr(metrics, "sliced_wasserstein", lambda a, b, **options: calls.append((a, b, options)))
-    numbered = np.arange(real, dtype=np.uint8)[:, None, None] * np.ones((16, 16), np.uint8)
-    fakes = 100 + numbered[:1].repeat(samples, 0)
-    metrics.sliced_wasserstein_and_floor(fakes, numbered, seed=5, directions=3)
-    (a, b, options), (c, d, same_options) = calls
-    assert len(a) == len(b) == len(c) == used and (a == 100).all() and b is d and options == same_options
-    assert options == {"seed": 5, "directions": 3, "patches_per_image": 128}
-    assert len({*b[:, 0, 0].tolist(), *c[:, 0, 0].tolist()}) == 2 * used
 
 
 def test_a_surface_without_any_pattern_is_at_a_finite_distance():
     plain = np.full((4, 32, 32), 77, np.uint8)
-    assert sliced_wasserstein(plain, plain + 3, **QUICK).average == 0
+    with pytest.raises(MeasureError, match="two sets of plain images, in which nothing varies, .*; give"):
+        sliced_wasserstein(plain, plain + 3, **QUICK)
     away = sliced_wasserstein(plain, pictures(4, 0, (32, 32)), **QUICK)
     assert all(300 < gap < 2000 for gap in away.levels.values())
 
@@ -235,9 +219,6 @@ GREY = np.zeros((3, 32, 32), np.uint8)
     (lambda: sliced_wasserstein(GREY, GREY, directions=0), ValueError,
      r"sliced_wasserstein: 128 patches an image, 0 directions; give 1 or more"),
     (lambda: sliced_wasserstein(GREY, GREY, patches_per_image=0), ValueError, r"0 patches an image"),
-    (lambda: sliced_wasserstein_and_floor(GREY, GREY[:1]), ValueError,
-     r"sliced_wasserstein_and_floor: 3 samples and 1 real images; give a sample or more and twice as many"),
-    (lambda: sliced_wasserstein_and_floor(GREY[:0], GREY), ValueError, r"0 samples and 3 real images"),
     (lambda: laplacian_pyramid(GREY, 1), ValueError, r"laplacian_pyramid: .* levels of 1 pixels.* at least 2"),
     (lambda: laplacian_pyramid(GREY[0]), ValueError, r"laplacian_pyramid: images of shape \(32, 32\)"),
     (lambda: patches(GREY[:, :6], 1, np.random.default_rng(0)), ValueError,

@@ -130,16 +130,12 @@ def _samples(run):
 
 def _verdicts(watched, bands, last):
     if not bands:
-        return f"<p>{escape(watched.summary()[0].removeprefix('monitor: ').capitalize())}.</p>"
+        return f"<p>{escape(watched.summary().removeprefix('monitor: ').capitalize())}.</p>"
     items = "\n".join(
         f"<li>Step {verdict['step']:,}{f' to {end:,}' if end is not None else ''}: <span class=\"bad\">"
-        f"{escape(verdict['name'])}</span>. {escape(_sentence(verdict['words']))} <span class=\"soft\">Try: "
+        f"{escape(verdict['name'])}</span>: {escape(verdict['words'])}. <span class=\"soft\">Try: "
         f"{escape(verdict['remedy'])}.</span></li>" for verdict, end in watched.periods())
     return f"<figure>{svg.timeline(bands, last)}</figure>\n<ul>\n{items}\n</ul>"
-
-
-def _sentence(words):
-    return words[:1].upper() + words[1:] + "."
 
 
 def _plots(rows, bands, last):

@@ -183,9 +183,10 @@ def small():
         for where, name, value in (
                 (imagesets, "DRAWN", {"train": (0, 1000), "test": (1, 200)}),
                 (imagesets, "load_digits", lambda name, split="train", log=print: (*digits[split], "drawn digits")),
-                (run, "PICTURES", 20), (run, "say", lambda line: None), (os, "fsync", lambda _: None),
+                (run, "say", lambda line: None), (os, "fsync", lambda _: None),
                 (run.Run, "finish", lambda self, *_: _enough()), (run.Run, "save", _save_at_the_end(run.Run.save))):
             stack.enter_context(mock.patch.object(where, name, value))
+        stack.enter_context(mock.patch.dict(run.Run.__init__.__kwdefaults__, pictures=20))
         yield
 
 

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from gans import mnist, pattern1010
-from gans.machinery import log, monitor, run, watch
+from gans.machinery import log, monitor, watch
 from gans.machinery.signs import SIGNS
 from tests.gans import planted
 
@@ -153,7 +153,6 @@ def collapsed(images, *groups, describe=watch.describe):
 
 def test_a_run_says_what_it_sees_as_it_happens_and_its_log_and_its_end_hold_it(there, monkeypatch, capsys):
     monkeypatch.setattr(watch, "describe", collapsed)
-    monkeypatch.setattr(run, "PICTURES", 12)
     mnist.demo(["--batch", "8", "--steps", "240", "--out", "r"])
     out = capsys.readouterr().out.splitlines()
     said = [k for k, line in enumerate(out) if line.startswith("monitor: step ")]
@@ -170,7 +169,6 @@ def test_a_run_says_what_it_sees_as_it_happens_and_its_log_and_its_end_hold_it(t
 
 def test_a_verdict_stands_in_the_log_once_however_often_the_run_is_stopped(there, monkeypatch, capsys):
     monkeypatch.setattr(watch, "describe", collapsed)
-    monkeypatch.setattr(run, "PICTURES", 12)
     for options in (["--steps", "120", "--out", "r"], ["--steps", "240", "--resume", "r"],
                     ["--steps", "300", "--resume", "r"]):
         mnist.demo([*(["--batch", "8"] if "--out" in options else []), *options])

@@ -80,7 +80,7 @@ def test_a_finished_run_is_reported_on_one_page(there, capsys):
                    "None of the fifteen failures that it knows"):
         assert wanted in words, wanted
     checked = [row for row in rows if row.get("event") == "checked"]
-    assert len(checked) == 4 and all(f"{row['value']:.4g}" in words for row in checked)
+    assert len(checked) >= 4 and all(f"{row['value']:.4g}" in words for row in checked)
     digest = json.loads(next((there / "r" / "checkpoint").glob("step-00000120.json")).read_text())["tensors"]["sha256"]
     assert digest in words
     assert config["command"] == "python -m gans.mnist --steps 120 --batch 8"

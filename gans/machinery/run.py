@@ -51,7 +51,7 @@ class Run:
     `pictures` of a whole run.
     """
 
-    def __init__(self, args, title="losses", ideals=(), *, save_every=None, pictures=PICTURES):
+    def __init__(self, args, title="losses", ideals=(), *, save_every=None, pictures=None):
         self.args, self.seed, self.title, self.ideals = args, args.seed, title, dict(ideals)
         self.replayed, self.resumed, self.begun = args.replay_step, None, False
         self.device = mg.device(args.device if args.device != "auto" else "cuda" if cuda_is_available() else "cpu")
@@ -66,7 +66,7 @@ class Run:
         mg.manual_seed(args.seed)
         self.start = self.step = self.resumed.step if self.resumed else 0
         self.save_every = save_every or max(1, args.steps // 20)
-        self.picture_every = max(1, args.steps // pictures)
+        self.picture_every = max(1, args.steps // (pictures or PICTURES))
         self.parts, self.phases, self.paths, self.seconds, self.interrupted = {}, [], [], 0.0, False
         self.progress = self.updates = self.pictures = self.shown = self.monitor = self._order = None
         if self.replayed:
@@ -141,7 +141,7 @@ class Run:
         if not self.resumed:
             return {"command": self.args.command} if "command" in self.args else {}
         command = folder.read(self.folder).get("command")
-        if command and "steps" in self.args.given:
+        if command and "steps" in vars(self.args).get("given", ()):
             command = with_option(command, "--steps", self.args.steps)
         return {"command": command} if command else {}
 

@@ -23,7 +23,7 @@ def test_random_programs_agree_with_the_reference():
 def test_the_machine_notices_a_wrong_engine(name):
     fault, = (f for f in faults.FAULTS if f.name == name)
     with fault.planted(), pytest.raises((AssertionError, RuntimeError, ExceptionGroup)):
-        run_state_machine_as_test(GraphMachine, settings=settings(PROGRAMS, max_examples=200, phases=[Phase.generate]))
+        run_state_machine_as_test(GraphMachine, settings=settings(PROGRAMS, max_examples=2000, phases=[Phase.generate]))
 
 
 def test_the_reference_differentiates_a_diamond():

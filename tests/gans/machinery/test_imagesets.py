@@ -80,11 +80,12 @@ def zip_of(members, name="pictures.zip"):
     return name
 
 
-def set_of(shape, name="pictures.h5"):
-    """An HDF5 image set whose image k is of the value k."""
+def set_of(shape, name="pictures.h5", detail=0):
+    """An HDF5 image set whose image k is of the value k, with so much more in every other column."""
     create_layout(name, shape, [f"{k}.png" for k in range(shape[0])], {}, {})
     layout, content = read_layout(name), bytearray(Path(name).read_bytes())
-    pixels = np.broadcast_to(np.arange(shape[0], dtype=np.uint8).reshape(-1, 1, 1, 1), shape)
+    pixels = np.broadcast_to(np.arange(shape[0], dtype=np.uint8).reshape(-1, 1, 1, 1), shape) + (
+        np.arange(shape[2], dtype=np.uint8) % 2 * np.uint8(detail)).reshape(1, 1, -1, 1)
     content[layout.start:layout.start + pixels.size] = pixels.tobytes()
     content[layout.mark:layout.mark + 8] = shape[0].to_bytes(8, "little")
     Path(name).write_bytes(content)
@@ -490,6 +491,6 @@ def test_a_size_that_cannot_be_made_is_refused_with_the_nearest_that_can(capsys,
 
 @pytest.mark.parametrize("module, options", [(face, []), (dcgan, ["--width", "2"])])
 def test_a_set_in_grey_is_learnt_and_drawn(module, options):
-    set_of((40, 16, 16, 1))
+    set_of((40, 16, 16, 1), detail=90)
     module.demo(["--data", "pictures.h5", "--steps", "1", "--batch", "4", "--samples", "5", "--out", "run", *options])
     assert np.load("run/samples.npy").shape == (5, 16, 16)

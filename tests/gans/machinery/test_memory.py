@@ -64,7 +64,10 @@ def test_activations_are_what_the_layers_put_out():
 
 
 def test_the_resident_memory_is_that_of_this_process():
-    before = resident()
-    block = np.ones(16 * MIB)  # 128 MiB
-    assert before > 5 and resident() - before > 64
-    del block
+    grown = []
+    for _ in range(3):  # a machine that is short of memory may take some away meanwhile
+        before = resident()
+        block = np.ones(16 * MIB)  # 128 MiB
+        grown.append(resident() - before)
+        del block
+    assert before > 5 and max(grown) > 64

@@ -194,11 +194,14 @@ def jumped(seen):
         new = [value for step, value in seen.series.get(("loss", name), ()) if step > at]
         if len(old) == 20 and 3 <= len(new) <= 10 and abs(fmean(new[:3]) - fmean(old)) > 4 * pstdev(old):
             return f"the loss {name} was {fmean(old):.2g} before the run was resumed, and {fmean(new[:3]):.2g} after it"
-    old = [value for _, value in series.get(("look", "moved"), ())][-5:]
-    new = [value for step, value in seen.series.get(("look", "moved"), ()) if step > at][:1]
-    if len(old) == 5 and new and seen.real("spread") and new[0] > max(3 * max(old), 0.3 * seen.real("spread")):
-        return (f"samples of the same seeds moved by {new[0]:.2g} when the run was resumed, where they had moved by "
-                f"{max(old):.2g} at most: a part, say the average, is not in the checkpoint")
+    looked = series.get(("look", "moved"), ())[-6:]
+    new = [pair for pair in seen.series.get(("look", "moved"), ()) if pair[0] > at][:1]
+    if len(looked) == 6 and new and seen.real("spread"):
+        pace = max(value / (step - before) for (before, _), (step, value) in zip(looked, looked[1:]))
+        usual = pace * max(new[0][0] - looked[-1][0], looked[-1][0] - looked[-2][0])
+        if new[0][1] > max(2.5 * usual, 0.3 * seen.real("spread")):
+            return (f"samples of the same seeds moved by {new[0][1]:.2g} when the run was resumed, where {usual:.2g} "
+                    "was usual: a part, say the average, is not in the checkpoint")
 
 
 def unheard(seen):

@@ -12,12 +12,11 @@ import functools
 import importlib
 import io
 import os
-import shlex
 import shutil
 import sys
 import tempfile
 import types
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
@@ -38,6 +37,7 @@ def adam(rate, beta=0.5):
     return f"optim.Adam(net.parameters(), {rate}, betas=({beta}, 0.999)) for net in (G, D)"
 
 
+STOP = 300  # steps, after which a run that is to be resumed is interrupted
 NO_PENALTY = "if penalty and step", "if False and step"
 SLOW_G = adam("1e-3"), adam("1e-3 if net is D else 1e-5")
 
@@ -52,8 +52,7 @@ class Fault:
     steps: int
     edits: tuple  # (what stands in the chapter, what stands there instead), ...
     cause: str
-    again: tuple = field(default=())  # edits of the process that goes on with the run, where it is resumed half-way
-    length: int = 0  # of the run, where it is longer than what it is judged by
+    again: tuple = ()  # edits of the process that goes on with the run, where it is resumed
 
 
 MNIST = "mnist", SMALL_DIGITS
@@ -98,8 +97,8 @@ FAULTS = (
     Fault("D overfits", *MNIST, 500, (
         ("pictures = open_digits(args.data).for_run(args)", "pictures = few(open_digits(args.data)).for_run(args)"),
         NO_PENALTY), "16 images to learn from, no penalty"),
-    Fault("worse since it was resumed", *MNIST, 250, (), "the average of G is not in the checkpoint", (
-        ("run.keep(G=G, D=D, average=average", "run.keep(G=G, D=D"),), 400),
+    Fault("worse since it was resumed", *MNIST, 350, (), "G is not in the checkpoint, its average is", (
+        ("run.keep(G=G, D=D, average=average", "run.keep(D=D, average=average"),)),
     Fault("labels are ignored", *CGAN, 500, (
         ("asked = one_hot(pictures.labels[chosen], CLASSES, run.device)",
          "asked = one_hot(pictures.labels[chosen[::-1]], CLASSES, run.device)"),), "each image has another's label"),
@@ -125,6 +124,7 @@ HEALTHY = {
              "--average", "0.98"),
     "dcgan": (*SMALL_FACES, "--steps", "500", "--average", "0.99"),
 }
+RESUMED = "mnist", "dcgan"
 
 
 class Enough(Exception):
@@ -176,15 +176,19 @@ def sparse(G):
 
 
 @contextlib.contextmanager
-def small():
-    """Inside, there are few drawn images, files are not forced onto the disk, and a run ends with its last step."""
+def small(stop=None):
+    """Inside, there are few drawn images, files are not forced onto the disk, and a run ends with its last step.
+
+    With `stop`, it is interrupted after as many.
+    """
     digits = {"train": drawn(4000, 0), "test": drawn(400, 1)}
     with contextlib.ExitStack() as stack:
         for where, name, value in (
                 (imagesets, "DRAWN", {"train": (0, 1000), "test": (1, 200)}),
                 (imagesets, "load_digits", lambda name, split="train", log=print: (*digits[split], "drawn digits")),
                 (run, "say", lambda line: None), (os, "fsync", lambda _: None),
-                (run.Run, "finish", lambda self, *_: _enough()), (run.Run, "save", _save_at_the_end(run.Run.save))):
+                (run.Run, "finish", lambda self, *_: _enough()), (run.Run, "save", _save_at_the_end(run.Run.save)),
+                (run.Run, "_after", _interrupted(run.Run._after, stop))):
             stack.enter_context(mock.patch.object(where, name, value))
         stack.enter_context(mock.patch.dict(run.Run.__init__.__kwdefaults__, pictures=20))
         yield
@@ -198,22 +202,27 @@ def _enough():
 
 
 def _save_at_the_end(save):
-    return lambda self, step: save(self, step) if step == self.args.steps else None
+    return lambda self, step: save(self, step) if self.interrupted or step == self.args.steps else None
 
 
-def rows_of(chapter, options, edits, seed, folder, again=None):
-    """The rows of the log of a run of an edited chapter; it is resumed half-way where there are edits for that."""
+def _interrupted(after, stop):
+    def wrapped(self, step, *rest):
+        self.interrupted |= step == stop
+        after(self, step, *rest)
+
+    return wrapped
+
+
+def rows_of(chapter, options, edits, seed, folder, again=()):
+    """The rows of the log of a run of an edited chapter; with edits for it, it is resumed after `STOP` steps."""
     folder = Path(folder)
     if not (folder / "ended").exists():
         shutil.rmtree(folder, ignore_errors=True)
-        options = [*options, "--seed", str(seed)]
-        with small():
-            if again is None:
-                train(chapter, edits, [*options, "--out", str(folder)])
-            else:
-                half = ["--steps", str(int(options[options.index("--steps") + 1]) // 2)]
-                train(chapter, edits, [*options, *half, "--out", str(folder)])
-                train(chapter, again, ["--resume", str(folder), "--steps", str(2 * int(half[1]))])
+        with small(STOP if again else None):
+            train(chapter, edits, [*options, "--seed", str(seed), "--out", str(folder)])
+        if again:
+            with small():
+                train(chapter, again, ["--resume", str(folder)])
         (folder / "ended").touch()
     return log.read(folder / log.NAME)
 
@@ -224,7 +233,7 @@ def train(chapter, edits, options):
     with contextlib.redirect_stdout(io.StringIO()):
         try:
             module.demo(options)
-        except Enough:
+        except (Enough, SystemExit):
             pass
         except MinigradError as error:
             if "became" not in str(error):
@@ -233,14 +242,16 @@ def train(chapter, edits, options):
 
 def named(fault, seed, folder):
     """{name of a sign: the step at which the monitor saw it first} of a run with a fault, up to the fault's steps."""
-    rows = rows_of(fault.chapter, [*fault.options, "--steps", str(fault.length or fault.steps)], fault.edits, seed,
-                   Path(folder) / f"{fault.name}-{seed}", fault.again or None)
-    return first_seen(row for row in rows if row["step"] <= fault.steps)
+    rows = rows_of(fault.chapter, [*fault.options, "--steps", str(fault.steps)], fault.edits, seed,
+                   Path(folder) / f"{fault.name}-{seed}", fault.again)
+    return first_seen(rows)
 
 
-def healthy(chapter, seed, folder):
-    """The same of a demo as it is."""
-    return first_seen(rows_of(chapter, HEALTHY[chapter], (), seed, Path(folder) / f"{chapter}-{seed}"))
+def healthy(chapter, seed, folder, resumed=False):
+    """The same of a demo as it is, or as it is resumed."""
+    again = (("", ""),) if resumed else ()
+    return first_seen(rows_of(chapter, HEALTHY[chapter], (), seed,
+                              Path(folder) / f"{chapter}{'-resumed' * resumed}-{seed}", again))
 
 
 def first_seen(rows):
@@ -262,11 +273,12 @@ def matrix(seeds, folder, tell=print):
         good &= len(steps) >= 0.9 * len(runs)
         tell(f"| {LETTERS[NAMES.index(fault.name)]} {fault.name}: {fault.cause} | {len(steps)} of {len(runs)} | "
              f"{max(steps, default='-')} of {fault.steps} | {_counts(runs)} |")
-    for chapter in HEALTHY:
-        runs = [healthy(chapter, seed, folder) for seed in seeds]
+    for chapter, resumed in [*((chapter, False) for chapter in HEALTHY), *((chapter, True) for chapter in RESUMED)]:
+        runs = [healthy(chapter, seed, folder, resumed) for seed in seeds]
         alarms = sum(map(bool, runs))
         good &= not alarms
-        tell(f"| nothing: `python -m gans.{chapter} {shlex.join(HEALTHY[chapter])}` | {alarms} false alarms of "
+        command = " ".join(["python -m", f"gans.{chapter}", *HEALTHY[chapter]])
+        tell(f"| nothing: `{command}`{f', resumed after {STOP} steps' * resumed} | {alarms} false alarms of "
              f"{len(runs)} | | {_counts(runs)} |")
     return good
 

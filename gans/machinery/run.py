@@ -376,7 +376,7 @@ class Run:
         groups = {"learnt": (known.train, known.labels), "held out": (known.held_out, known.held_out_labels)}
         if G.classes:
             groups["mislabelled"] = known.train, (known.labels + 1) % G.classes
-        many = max(COMPARED, min(4 * COMPARED, 2**22 // prod(G.image_shape)))  # means of more, where images are small
+        many = max(COMPARED, min(4 * COMPARED, 2**20 // prod(G.image_shape)))  # means of more, where images are small
         asked = {name: samples.shown(G, these[:many], labels, self.device)
                  for name, (these, labels) in groups.items()}
         asked["samples"] = samples.shown(G, images.reshape(-1, *G.image_shape), None, self.device) + inputs[1:]

@@ -97,8 +97,8 @@ def few_kinds(seen):
 
 def swinging(seen):
     """Pictures of the same seeds move, from look to look, by more than half the distance between real images."""
-    moved = shares(seen, "spread") and [value / seen.real("spread") for value in looks(seen, "moved", 10)]
-    if moved and formed(seen) and median(moved) > 0.55 and median(moved[-3:]) > 0.5:
+    moved = shares(seen, "spread") and [value / seen.real("spread") for value in seen.last("look", "moved", 300, 15)]
+    if moved and formed(seen) and median(moved) > 0.5 and median(moved[-5:]) > 0.5:
         return (f"between two looks, samples of the same seeds move by {median(moved):.0%} of the distance between two "
                 "real images")
 
@@ -134,7 +134,7 @@ def checkered(seen):
 def two_modes(seen):
     """Samples in evaluation mode are not those of training mode."""
     found = looks(seen, "two modes")
-    if found and min(found) > 0.2:
+    if found and min(found) > 0.4:
         return (f"samples in evaluation mode differ from the same in training mode by {fmean(found):.0%} of their "
                 "deviation")
 
@@ -207,9 +207,9 @@ def jumped(seen):
 def unheard(seen):
     """Labels change neither samples nor D's answers."""
     heard = seen.last("look", "by label", 400, 8)
-    known, wrong, made = (looks(seen, f"D on {name}", 8) for name in ("learnt", "mislabelled", "samples"))
+    known, wrong, made = (looks(seen, f"D on {name}")[-LOOKS:] for name in ("learnt", "mislabelled", "samples"))
     if heard and max(heard) < 0.15 and formed(seen) and known and wrong and made and (
-            fmean(known) - fmean(wrong) < 0.1 * abs(fmean(known) - fmean(made))):
+            fmean(known) - fmean(wrong) < 0.03 * abs(fmean(known) - fmean(made))):
         return (f"samples that differ in nothing but their label are {fmean(heard):.0%} as far apart as any two, and a "
                 "wrong label makes no difference to D")
 

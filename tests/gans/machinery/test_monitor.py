@@ -61,7 +61,7 @@ CASES = {
                                          **constant(**SURE)(step)}, 50),
     "total collapse": (constant(fake__spread=0.003, fake__std=0.2), 100),
     "partial collapse": (constant(look__nearest=0.03), 200),
-    "oscillation": (constant(look__moved=0.2), 200),
+    "oscillation": (constant(look__moved=0.2), 300),
     "D is fooled": (constant(**{**SURE, "D__fake": 0.9, "D__right on fake": 0.0}), 100),
     "not a number": (lambda step: {("grad", "G"): None} if step == 300 else {}, 300),
     "checkerboard": (constant(**{"look__period 2": 2.5}), 200),
@@ -110,7 +110,7 @@ def test_a_sign_that_is_gone_is_over_and_may_come_again():
         (False, "oscillation"), (True, "oscillation"), (False, "oscillation"), (True, "oscillation")]
     (_, first), (second, _) = watched.periods()
     assert 500 <= first < 800 and 1000 < second["step"] <= 1200
-    assert watched.summary() == (f"monitor: oscillation (step 200 to {first:,}), oscillation (step {second['step']:,} "
+    assert watched.summary() == (f"monitor: oscillation (step 300 to {first:,}), oscillation (step {second['step']:,} "
                                  f"to {watched.periods()[1][1]:,})") and not watched.open
 
 

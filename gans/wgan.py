@@ -37,7 +37,7 @@ from gans.machinery.run import Run, beside
 from gans.machinery.samples import described
 from minigrad import nn, optim
 
-QUICK = "--data synthetic --steps 40"
+QUICK = "--data synthetic --steps 80"
 RECIPES = {  # the loss, steps of the critic for one of G, the optimiser of both
     "penalty": (WGAN, 5, lambda parameters: optim.Adam(parameters, 5e-4, betas=(0.0, 0.9))),
     "clip": (WGAN, 5, lambda parameters: optim.RMSprop(parameters, 5e-5)),
@@ -125,7 +125,7 @@ def demo(argv=None):
     with Run(args, f"{args.recipe}: the losses of critic and G", RECIPES[args.recipe][0].ideals) as run:
         G = train(run, pictures, judge)
         run.finish(G)
-        found, steps = judged(run, G, pictures, judge), min(600, 6 * args.steps)
+        found, steps = judged(run, G, pictures, judge), min(600, 3 * args.steps)
         line = {recipe: of_numbers(recipe, 4, steps) for recipe in RECIPES}
         measured = {recipe: [of_numbers(recipe, apart, steps) for apart in APART] for recipe in ("plain", "penalty")}
         run.paths += [figures.critics(run.folder / "critics.png", line, APART, measured),

@@ -84,8 +84,8 @@ wrong("memorised-upside-down", "the ratio to what was kept back is divided the w
       rewritten(metrics.memorised, ("float(np.median(distances)) / usual", "usual / float(np.median(distances))")),
       "memorised", "neighbours")
 wrong("fair-by-one-hit", "a mode has its fair share with a single sample", modes, 0.0, "FAIR", "modes")
-wrong("modes-other-divergence", "the divergence is that of what should come from what does", metrics,
-      rewritten(metrics.mode_counts, ("(share * np.log(", "(expected * -np.log(")), "mode_counts", "modes")
+wrong("modes-other-divergence", "the divergence is that of what should come from what does", modes,
+      rewritten(modes._counted, ("(share * np.log(", "(expected * -np.log(")), "_counted", "modes")
 
 # A run's order and noise; the penalty.
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 import minigrad as mg
-from gans.machinery.modecounts import count
+from gans.machinery.metrics import modes_around
 from gans.machinery.plots import drawn
 from gans.machinery.samples import noise, outputs
 from gans.machinery.watch import host, untouched
@@ -27,7 +27,7 @@ def heat_map(run, G, D, hills, answers, axes):
     axes.plot(*centres.T, "o", markersize=40 / len(centres) ** 0.5, markerfacecolor="none", markeredgecolor="#3fa7ff")
     axes.plot(*x.T, ".", color="#ff7f0e", markersize=2.5)
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xlabel="x", ylabel="y")
-    axes.set_title(f"step {run.step + 1:,}: {count(x, centres, std).good:.0%} good samples", fontsize=10)
+    axes.set_title(f"step {run.step + 1:,}: {modes_around(x, centres, std).high_quality:.0%} good samples", fontsize=10)
 
 
 def points(values):

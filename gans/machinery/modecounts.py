@@ -1,15 +1,14 @@
 """Which modes do samples come from? For data that are small hills around known centres, so that each can be told apart.
 
-Both rules that are in use are counted: a hill is there with one good sample (Lin et al. 2018, "PacGAN", section 4.1),
-or with half of its fair share of them.
+They are counted by `metrics.modes_around`, by both rules that are in use: a hill is there with one good sample (Lin et
+al. 2018, "PacGAN", section 4.1), or with half of its fair share of them.
 """
-
-from typing import NamedTuple
 
 import numpy as np
 
 import minigrad as mg
 from gans.machinery.commandline import say
+from gans.machinery.metrics import modes_around
 from gans.machinery.samples import noise, outputs
 from minigrad.random import stream
 
@@ -18,19 +17,9 @@ HILLS = {"ring": (2 ** 0.5 * np.stack([np.cos(TURN), np.sin(TURN)], 1), 0.01 * 2
          "grid": (np.stack(np.meshgrid(LINE, LINE), 2).reshape(25, 2), 0.05 / 8 ** 0.5)}
 """Centres (hills, 2) and the deviation of each hill: PacGAN's, scaled to deviation 1 of all data along an axis."""
 
-NEAR = 3.0  # deviations of a hill within which a sample is good; of true ones, 98.9 % are
 TABLE = {"ring": (("GAN", 6.3, 0.982, 0.45), ("PacGAN2", 7.9, 0.956, 0.07)),
          "grid": (("GAN", 17.3, 0.948, 0.70), ("PacGAN4", 24.8, 0.936, 0.04))}
 """What others reached: (modes with one good sample, share of good ones, KL), PacGAN, table 1."""
-
-
-class Modes(NamedTuple):
-    """What `count` finds."""
-
-    hit: int  # hills with one good sample
-    fair: int  # hills with half of their fair share of good samples, among all samples
-    good: float  # the share of good samples
-    kl: float  # nats from the shares of the hills, by the nearest, to equal ones; log(hills) where all are on one
 
 
 def hills(run, k):
@@ -40,26 +29,13 @@ def hills(run, k):
     return mg.tensor(x.astype(np.float32), device=run.device).reshape(-1, 2 * run.args.pack)
 
 
-def count(samples, centres, std):
-    """The Modes of samples (N, 2) from hills of deviation `std` around `centres` (hills, 2).
-
-    >>> count(np.array([[0.0, 0.0], [0.0, 0.1], [1.0, 0.0], [0.5, 0.1]]), np.array([[0.0, 0.0], [1.0, 0.0]]), 0.1)[:3]
-    (2, 2, 0.75)
-    """
-    distances = ((samples[:, None].astype(np.float64) - centres) ** 2).sum(2) ** 0.5
-    nearest, good = distances.argmin(1), distances.min(1) < NEAR * std
-    hits, shares = (np.bincount(hill, minlength=len(centres)) / len(samples) for hill in (nearest[good], nearest))
-    kl = sum(share * np.log(share * len(centres)) for share in shares.tolist() if share)
-    return Modes(int((hits > 0).sum()), int((hits >= 0.5 / len(centres)).sum()), float(good.mean()), float(kl))
-
-
 def counted(run, G):
     """The Modes of 10,000 samples of a run's generator, which are noted and said, beside PacGAN's table."""
     data = run.args.data
-    found = count(outputs(G, noise(G, 10_000, run.seed)), *HILLS[data])
-    run.measure(run.step, **found._asdict())
+    found = modes_around(outputs(G, noise(G, 10_000, run.seed)), *HILLS[data])
+    run.measure(run.step, hit=found.hit, fair=found.fair, good=found.high_quality, kl=found.kl)
     rows = [("", "one hit", "half a share", "good", "KL"),
-            ("here", str(found.hit), str(found.fair), f"{found.good:.1%}", f"{found.kl:.4f}"),
+            ("here", str(found.hit), str(found.fair), f"{found.high_quality:.1%}", f"{found.kl:.4f}"),
             *((f"{name}, PacGAN's table 1", f"{hit}", "", f"{good:.1%}", f"{kl:.2f}")
               for name, hit, good, kl in TABLE[data])]
     for name, hit, fair, good, kl in rows:
@@ -72,5 +48,5 @@ def figures(found, hills, long):
     fair, good, kl = (hills, 0.9, 0.01) if long else (hills // 4, 0.25, 0.05)
     return [("hills with one good sample", found.hit, found.hit == hills, f"=={hills}"),
             ("hills with half a fair share", found.fair, found.fair >= fair, f">={fair}"),
-            ("good samples", found.good, found.good >= good, f">={good}"),
+            ("good samples", found.high_quality, found.high_quality >= good, f">={good}"),
             ("KL to equal shares", found.kl, found.kl <= kl, f"<={kl}")]

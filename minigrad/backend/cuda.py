@@ -43,11 +43,8 @@ def channels_last(shape, dtype):
     return cupy.empty_like(cupy.moveaxis(cupy.empty((n, *sizes, c), dtype), -1, 1))
 
 
-def loop(function, like):
+def shared_loop(function, like):
     """None: compiled loops are the CPU's."""
-
-
-shared_loop = loop
 
 
 def convolution(geometry, images, values, c, o):

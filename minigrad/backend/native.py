@@ -231,8 +231,8 @@ def _stop():
 class parallel:
     """The decorated loop(start, stop, *arrays) as run(count, block, *arrays), on all threads: see the file's head.
 
-    `multiplies` tells that it calls the BLAS. One that `has_slot` is called as loop(start, stop, slot, *arrays), with
-    another slot, below the number of threads, for each thread at work: the part of a scratch memory that it may use.
+    `multiplies` tells that it calls the BLAS. One that `has_slot` is called as loop(start, stop, slot, scratch, ...):
+    each thread at work has another slot, the row of `scratch` (slots, values) that it may use.
     """
 
     def __init__(self, loop, multiplies=False, has_slot=False):
@@ -257,7 +257,13 @@ class parallel:
     @functools.cached_property
     def alone(self):
         """The loop over all indices, compiled."""
-        return _written(ALONE, f"{self.loop.__name__}_alone", self.slot, loop=self.jitted)
+        return _written(ALONE, f"{self.name}_alone", self.slot, loop=self.jitted)
+
+    @property
+    def name(self):
+        """The loop's name and what it does: what was kept on disk for another loop of the name is not taken for it."""
+        code = self.loop.__code__
+        return f"{self.loop.__name__}_{hashlib.sha256(code.co_code + repr(code.co_consts).encode()).hexdigest()[:8]}"
 
     @functools.cached_property
     def jitted(self):
@@ -285,7 +291,7 @@ class parallel:
         def take_with_slot(job):
             words, count, block, arrays = job
             slot = add(words, SLOT, 1)
-            while True:
+            while slot < len(arrays[0]):  # a thread for which there is no memory leaves the work to the others
                 start = add(words, NEXT, block)
                 if start >= count:
                     break
@@ -293,7 +299,7 @@ class parallel:
 
         take = take_with_slot if self.has_slot else take
         take.__qualname__ = self.loop.__qualname__
-        self.run = _written(RUN, self.loop.__name__, self.slot, loop=loop, post=instructions()["posting"](take),
+        self.run = _written(RUN, self.name, self.slot, loop=loop, post=instructions()["posting"](take),
                             take=compiler().njit(**options)(take))
 
 

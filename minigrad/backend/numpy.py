@@ -74,22 +74,22 @@ def channels_last(shape, dtype):
     return numpy.ndarray(shape, dtype, strides=strides)
 
 
-def loop(function, like):
-    """The function, one of `compiled`'s, compiled for arrays of the size and dtype of `like`, or None.
-
-    None without numba, for dtypes other than float32 and float64, and where it is not worth it.
-    """
-    return compiled.compiled(function) if is_worth_compiling(like) else None
-
-
 def shared_loop(function, like):
-    """The same of a loop(start, stop, *arrays), as run(count, block, *arrays), which all threads share."""
+    """The loop(start, stop, *arrays), one of `compiled`'s, as run(count, block, *arrays), which all threads share.
+
+    It is compiled for arrays of the size and dtype of `like`. None without numba, for dtypes other than float32 and
+    float64, and where it is not worth it.
+    """
     return compiled.shared(function) if is_worth_compiling(like) else None
 
 
 def is_worth_compiling(array):
     """Whether a loop over arrays like this one would be compiled."""
-    return array.size >= LEAST and array.dtype.char in "fd" and array.dtype.isnative
+    return array.size >= LEAST and _is_compilable(array.dtype)
+
+
+def _is_compilable(dtype):
+    return dtype.char in "fd" and dtype.isnative
 
 
 def convolution(geometry, images, values, c, o):
@@ -97,7 +97,7 @@ def convolution(geometry, images, values, c, o):
 
     None where it would not be compiled, or cannot be, and of fewer images than threads: the BLAS splits those.
     """
-    if (len(images) * values < LEAST or len(images) < threads._threads.count or images.dtype.char not in "fd" or
+    if (len(images) * values < LEAST or len(images) < threads._threads.count or not _is_compilable(images.dtype) or
             compiled.compiler() is None):
         return None
     from minigrad.backend import convolve

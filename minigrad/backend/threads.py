@@ -324,7 +324,7 @@ def dot(x, y):
     work = x.size * columns
     if work < EARLY or work < LATER and x.ndim == 2 == y.ndim or _threads.blas is None:
         return x.dot(y)
-    alike = x.dtype == y.dtype and x.dtype.char in "fd" and not x.ndim == y.ndim == 1
+    alike = x.dtype == y.dtype and x.dtype.char in "fd" and x.dtype.isnative and not x.ndim == y.ndim == 1
     if work < MEDIUM or _threads.count == 1 or not alike:
         with _threads:
             return x.dot(y)

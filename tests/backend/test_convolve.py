@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import minigrad as mg
 from minigrad import nn
+from minigrad.backend import native
 from minigrad.backend import numpy as cpu
 
 pytest.importorskip("numba")
@@ -58,6 +59,14 @@ def test_a_compiled_convolution_is_that_of_the_arrays(geometry, n, c, o, biased,
         np.testing.assert_allclose(one, other, rtol=close, atol=close * max(1.0, abs(other).max()))
 
 
+def test_bytes_in_another_order_are_left_to_the_arrays():
+    rng = np.random.default_rng(0)
+    x, w = (rng.standard_normal(shape).astype("float32") for shape in ((4, 3, 40, 40), (5, 3, 3, 3)))
+    expected = nn.functional.conv2d(mg.tensor(x), mg.tensor(w)).numpy()
+    swapped = (mg.from_numpy(a.astype(a.dtype.newbyteorder())) for a in (x, w))
+    np.testing.assert_allclose(nn.functional.conv2d(*swapped).numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_a_compiled_convolution_works_from_several_threads_at_once():
     """Threads of the user's own share the pool; one that finds it taken does its convolution alone, with equal bits."""
     rng = np.random.default_rng(0)
@@ -67,3 +76,25 @@ def test_a_compiled_convolution_works_from_several_threads_at_once():
         found = list(pool.map(lambda _: nn.functional.conv2d(x, w, None, 1, 1).numpy(), range(40)))
     for one in found:
         np.testing.assert_array_equal(one, expected)
+
+
+def test_a_thread_without_a_slot_of_scratch_leaves_the_work_to_the_others(monkeypatch):
+    """More threads are there than slots, as after the number of threads was lowered: none writes beyond the memory."""
+    pool = cpu.threads._threads
+    monkeypatch.setattr(pool, "count", 4)
+    pool.start()
+    monkeypatch.setattr(pool, "count", 2)
+    loop = native.parallel(mark, has_slot=True)
+    memory = np.full((12, 1), -1.0)
+    for _ in range(200):
+        loop(64, 1, memory[:2])
+        assert (memory[2:] == -1).all()
+    assert (memory[:2] >= -1).all() and memory[:2].max() < 64
+
+
+def mark(start, stop, slot, scratch):
+    for i in range(start, stop):
+        value = 0.0
+        for _ in range(5000):  # long enough for the others to come
+            value = value * 0.5 + 1.0
+        scratch[slot, 0] = i + value / 4

@@ -16,11 +16,12 @@ def three(monkeypatch):
     """Three threads, none of them found late so far, and long products from 1,000 multiply-adds on."""
     monkeypatch.setattr(_threads, "count", 3)
     monkeypatch.setattr(threads, "LONG", 1000)
+    monkeypatch.setattr(threads, "MEDIUM", 1000)
     for name, value in (("late", 0), ("alone_until", 0.0), ("rest", threads.REST[0])):
         monkeypatch.setattr(_threads, name, value)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", ">f4"])
 @pytest.mark.parametrize("m, k, n", [(1, 300, 200), (65, 90, 300), (300, 70, 64), (40, 9000, 2), (257, 129, 130)])
 @pytest.mark.parametrize("form", ["plain", "transposed", "strided"])
 def test_a_product_is_numpys(three, dtype, m, k, n, form):
@@ -33,7 +34,7 @@ def test_a_product_is_numpys(three, dtype, m, k, n, form):
         x, y = x[::2], y[:, 1::2]
     for a, b in ((x, y), (x[0], y), (x, y[:, 0]), (x[0], y[:, 0])):
         found = dot(a, b)
-        assert found.dtype == dtype and np.shape(found) == np.shape(a.dot(b))
+        assert found.dtype == np.dtype(dtype).newbyteorder("=") and np.shape(found) == np.shape(a.dot(b))
         np.testing.assert_array_equal(found, a.dot(b))  # small integers: no rounding
 
 

@@ -43,9 +43,9 @@ def test_it_writes_every_artefact_and_samples_are_drawn_as_a_histogram(there, ca
 
 @pytest.mark.parametrize("variant", gaussian.STEPS)
 def test_a_run_that_is_resumed_is_the_same_to_the_bit(there, ended, interrupted, variant):
-    options = ["--variant", variant, "--steps", "40"]
+    options = ["--variant", variant, "--steps", "10"]
     gaussian.demo([*options, "--out", "whole"])
-    interrupted(gaussian.demo, [*options, "--out", "parts"], 17)
+    interrupted(gaussian.demo, [*options, "--out", "parts"], 4)
     gaussian.demo(["--resume", "parts"])
     assert ended("whole") == ended("parts")
 

@@ -44,8 +44,8 @@ def test_a_d_that_has_hardly_learnt_fails(there, capsys):
 
 
 def test_a_run_that_is_resumed_is_the_same_to_the_bit(there, ended, interrupted):
-    options = ["--steps", "30", "--batch", "64"]
+    options = ["--steps", "10", "--batch", "64"]
     ideal.demo([*options, "--out", "whole"])
-    interrupted(ideal.demo, [*options, "--out", "parts"], 13)
+    interrupted(ideal.demo, [*options, "--out", "parts"], 4)
     ideal.demo(["--resume", "parts"])
     assert ended("whole") == ended("parts")

@@ -10,7 +10,7 @@ from gans import mnist
 from gans.machinery import imagesets
 from minigrad.data.digits import synthetic_digits
 
-ARTEFACTS = ["config.json", "log.jsonl", "metrics.csv", "losses.png", "training.gif"]
+ARTEFACTS = ["config.json", "log.jsonl", "metrics.csv", "losses.png", "training.gif", "seeds.png"]
 
 
 def test_mnist_writes_every_artefact_and_judges_in_plain_words(there, capsys):

@@ -24,7 +24,6 @@ import pytest
 
 from gans.__main__ import CHAPTERS
 from gans.machinery import judge, replay, run
-from gans.machinery.run import Run
 from minigrad import checkpoint
 
 HOME = str(Path(replay.__file__).parents[2])
@@ -144,38 +143,6 @@ def test_a_demo_trains_to_the_same_bits_every_time(tmp_path, trained, name, opti
     assert ended(tmp_path / "0") == ended(tmp_path / "1") == ended(tmp_path / "2")
 
 
-class Killed(BaseException):
-    """A kill that a test can look at."""
-
-
-@pytest.mark.parametrize("name, options", EVERY, ids=[" ".join([name, *options]) for name, options in EVERY])
-def test_a_demo_that_was_killed_ends_as_if_nothing_had_been(tmp_path, monkeypatch, name, options):
-    images = np.random.default_rng(0).integers(0, 256, (640, 28, 28), np.uint8)
-    module, digits = importlib.import_module(f"gans.{name}"), (images, np.arange(640) % 10, "640 random images")
-    monkeypatch.setattr("gans.machinery.imagesets.load_digits", lambda *_, **__: digits)
-    monkeypatch.setattr("gans.machinery.imagesets.DRAWN", {"train": (0, 64), "test": (1, 20)})
-    still, after = judge.Judge().eval(), Run._after
-    monkeypatch.setattr("gans.machinery.judge.cached_judge", lambda *_, **__: still)
-    monkeypatch.setattr(Run, "finish", lambda *_: sys.exit(0))  # what comes after the training
-    monkeypatch.setattr(Run, "picture_due", lambda *_: False)
-    monkeypatch.setattr(os, "fsync", lambda _: None)
-    options = [*options, *([] if name in ("pattern1010", "xy") else ["--batch", "4"]), "--steps", "40"]
-    with pytest.raises(SystemExit):
-        module.demo([*options, "--out", str(tmp_path / "whole")])
-
-    def dies(self, step, *rest):  # between two saves, of which there are twenty
-        after(self, step, *rest)
-        if step == 25:
-            raise Killed
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(Run, "_after", dies)
-        module.demo([*options, "--out", str(tmp_path / "killed")])
-    with pytest.raises(SystemExit):
-        module.demo([*options, "--resume", str(tmp_path / "killed")])
-    assert ended(tmp_path / "killed") == ended(tmp_path / "whole")
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name, options", EVERY, ids=[" ".join([name, *options]) for name, options in EVERY])
 def test_three_runs_of_200_steps_end_with_the_same_digest(tmp_path, environment, record_property, name, options):
@@ -218,6 +185,27 @@ def test_a_demo_that_stopped_goes_on_in_another_folder_as_if_it_never_had(tmp_pa
     trained(name, "--resume", "elsewhere/moved")
     assert ended(tmp_path / "elsewhere/moved") == ended(tmp_path / "whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere", "whole"]
+
+
+@pytest.mark.parametrize("name, options", EVERY, ids=[" ".join([name, *options]) for name, options in EVERY])
+def test_a_demo_that_was_killed_between_two_saves_ends_as_if_nothing_had_been(tmp_path, trained, monkeypatch, name,
+                                                                                options):
+    steps, killed = (2100, 1500) if name == "pattern1010" else (40, 25)
+    options, after = [*small(name, options), "--steps", steps], run.Run._after
+    monkeypatch.setattr(run.Run, "picture_due", lambda *_: False)
+    trained(name, *options, "--out", tmp_path / "whole")
+
+    def dies(self, step, *rest):
+        after(self, step, *rest)
+        if step == killed:
+            sys.exit()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run.Run, "_after", dies)
+        trained(name, *options, "--out", tmp_path / "killed")
+    assert checkpoint.load(tmp_path / "killed" / "checkpoint").step < killed
+    trained(name, "--resume", tmp_path / "killed")
+    assert ended(tmp_path / "killed") == ended(tmp_path / "whole")
 
 
 def as_before_there_was_a_log(folder):

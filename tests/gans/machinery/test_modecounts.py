@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from gans.machinery import modecounts
-from gans.machinery.modecounts import HILLS, count, hills
+from gans.machinery.metrics import Modes, modes_around
+from gans.machinery.modecounts import HILLS, hills
 
 
 @pytest.mark.parametrize("data, n, share", [("ring", 8, 0.01), ("grid", 25, 0.05 / 2)])
@@ -25,19 +26,19 @@ def test_true_samples_are_good_to_98_9_percent_and_equally_shared():
     centres, std = HILLS["grid"]
     rng = np.random.default_rng(0)
     x = centres[rng.integers(0, 25, 50_000)] + std * rng.standard_normal((50_000, 2))
-    found = count(x, centres, std)
-    assert found.hit == found.fair == 25 and found.good == pytest.approx(1 - exp(-4.5), abs=0.002)
+    found = modes_around(x, centres, std)
+    assert found.hit == found.fair == 25 and found.high_quality == pytest.approx(1 - exp(-4.5), abs=0.002)
     assert found.kl == pytest.approx(24 / 2 / 50_000, abs=3e-4), "what so many samples have by chance"
 
 
 def test_both_rules_and_the_divergence_by_hand():
     centres, std = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), 0.1
     x = np.repeat([[0.0, 0.0], [1.0, 0.05], [0.05, 1.0], [0.6, 0.6]], [80, 12, 1, 7], axis=0)
-    found = count(x, centres, std)
-    assert (found.hit, found.fair, found.good) == (3, 1, 0.93), "a half of the fair share of 100 is 12.5"
+    found = modes_around(x, centres, std)
+    assert (found.hit, found.fair, found.high_quality) == (3, 1, 0.93), "a half of the fair share of 100 is 12.5"
     shares = np.array([0.8, 0.12, 0.01, 0.07])
     assert found.kl == pytest.approx((shares * np.log(4 * shares)).sum())
-    assert count(x[:1], centres, std).kl == pytest.approx(log(4)) and count(x + 9, centres, std).hit == 0
+    assert modes_around(x[:4], centres, std).kl == pytest.approx(log(4)) and modes_around(x + 9, centres, std).hit == 0
 
 
 def test_real_samples_are_a_function_of_seed_and_step_and_stand_in_packs():
@@ -51,6 +52,6 @@ def test_real_samples_are_a_function_of_seed_and_step_and_stand_in_packs():
 
 
 def test_a_short_run_is_asked_for_less():
-    found = modecounts.Modes(8, 8, 0.8, 0.02)
+    found = Modes(8, 8, 0.8, 0.02, 0.0, 8, 10_000)
     assert [passed for _, _, passed, _ in modecounts.figures(found, 8, long=True)] == [True, True, False, False]
     assert all(passed for _, _, passed, _ in modecounts.figures(found, 8, long=False))

@@ -36,9 +36,9 @@ class Log:
         if self.path.exists():
             cut(self.path, step)
             return
-        for row in read_table(self.path.with_name("metrics.csv")):  # of the time before there was a log
+        for row in found(self.path.parent):
             if row["step"] <= step:
-                self.write(row.pop("step"), loss=row)
+                self.write(**row)
 
     def begin(self):
         """Begin anew."""
@@ -134,9 +134,13 @@ def flat(row):
 
 
 def found(folder):
-    """Read what there is of the rows of the run in a folder: CheckpointError where it is damaged."""
+    """Read what there is of the rows of the run in a folder: CheckpointError where it is damaged.
+
+    A run of the time before there was a log has its losses in metrics.csv.
+    """
     path = Path(folder) / NAME
-    return read(path) if path.exists() else read_table(path.with_name("metrics.csv"))
+    return read(path) if path.exists() else [{"step": row.pop("step"), "loss": row}
+                                             for row in read_table(path.with_name("metrics.csv"))]
 
 
 def read(path):

@@ -14,6 +14,7 @@ from gans.machinery.signs import SIGNS
 from minigrad.errors import CheckpointError
 
 KEPT = 150  # figures of a name that are remembered
+LONG = 500  # steps, by which most signs would have been seen
 CLEARED = 5  # looks without a sign, one after another, until it is over
 
 
@@ -36,7 +37,7 @@ class Seen:
                 self.before = self.step, {key: list(values) for key, values in self.series.items()}
             return
         self.kind = row.get("D", {}).get("as", self.kind)
-        for group in self.fresh:
+        for group in [group for group in row if group in self.fresh]:  # in the row's order, which a set has not
             for name, value in row[group].items():
                 if isinstance(value, (int, float)):
                     key = group, name
@@ -44,7 +45,7 @@ class Seen:
                         self.series[key] = deque(maxlen=KEPT)
                         self.first[key] = value
                     self.series[key].append((self.step, value))
-                elif value is None and name != "two modes":
+                elif value is None and group != "measure" and name != "two modes":
                     self.events.setdefault("null", []).append({"step": self.step, "name": f"{group}.{name}"})
 
     def last(self, group, name, steps=0, count=1):
@@ -113,10 +114,15 @@ class Monitor:
         return periods
 
     def summary(self):
-        """What was found, and when, in one line."""
+        """What was found, and when, in one line; where nothing was, whether the run is one of which it could tell."""
         found = [f"{verdict['name']} (step {verdict['step']:,}" + (f" to {end:,})" if end is not None else " on)")
                  for verdict, end in self.periods()]
-        return "monitor: " + (", ".join(found) if found else "none of the fifteen failures that it knows")
+        if found:
+            return "monitor: " + ", ".join(found)
+        if self.seen.kind is None:
+            return "monitor: nothing is NaN; of answers of a D, by which it knows other failures, none were noted"
+        return "monitor: none of the fifteen failures that it knows" + (
+            f"; most take longer to be seen than {self.seen.step:,} steps" if self.seen.step < LONG else "")
 
 
 def line(verdict, end=None):

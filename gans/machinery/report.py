@@ -19,7 +19,7 @@ from gans.machinery.commandline import Parser, say
 from gans.machinery.pictures import write_atomically
 from minigrad.errors import CheckpointError
 
-NAME = "report.html"
+NAME, LOSSES = "report.html", "losses.png"
 FRAMES = 40  # pictures at most
 LARGE = 3 * 2**20  # bytes of pictures, above which they are kept as JPEG
 VERSIONS = ("minigrad", "numpy", "python", "machine", "device")
@@ -43,7 +43,7 @@ def write(run):
         title=escape(f"gans.{config['demo']}, seed {config['seed']}"),
         status=escape(status(rows, config)),
         command=escape(command(config)),
-        samples=_samples(run),
+        samples=_samples(run, any("look" in row for row in rows)),
         verdicts=_verdicts(watched, bands, last),
         plots=_plots(rows, bands, last),
         measures=_measures(rows),
@@ -92,16 +92,19 @@ def digests(run):
 
 def frames(run):
     """[(step, data: URI)] of a run's pictures, some of them if there are many."""
-    paths = sorted((run / "samples").glob("step-*.png"))
+    paths = sorted(path for path in (run / "samples").glob("step-*.png") if path.stem.removeprefix("step-").isdecimal())
     if len(paths) > FRAMES:
         paths = [paths[round(k * (len(paths) - 1) / (FRAMES - 1))] for k in range(FRAMES)]
     kind = "jpeg" if sum(path.stat().st_size for path in paths) > LARGE else "png"
     found = []
     for path in paths:
-        content = path.read_bytes() if kind == "png" else _jpeg(path)
-        found.append((int(path.stem.removeprefix("step-")),
-                      f"data:image/{kind};base64,{base64.b64encode(content).decode()}"))
+        found.append((int(path.stem.removeprefix("step-")), _uri(path, kind)))
     return found
+
+
+def _uri(path, kind):
+    content = path.read_bytes() if kind == "png" else _jpeg(path)
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _jpeg(path):
@@ -113,24 +116,34 @@ def _jpeg(path):
     return buffer.getvalue()
 
 
-def _samples(run):
-    pictures = frames(run)
-    if not pictures:
-        return '<p class="soft">No picture was kept.</p>'
+def _samples(run, seeds):
+    """What was drawn on the way, samples of the same `seeds` or plots, with a slider; and the demo's own figures."""
+    pictures, figures = frames(run), sorted(path for path in run.glob("*.png") if path.name != LOSSES)
+    drawn = [_slider(pictures, seeds)] if pictures else []
+    for path in figures:
+        name = escape(path.stem)
+        drawn.append(f'<h2>{name.capitalize()}</h2>\n<figure><img src="{_uri(path, "png")}" alt="{name}"></figure>')
+    return "\n".join(drawn) or '<p class="soft">No picture was kept.</p>'
+
+
+def _slider(pictures, seeds):
     last = len(pictures) - 1
-    images = "\n".join(f'<img src="{uri}" data-step="{step}" alt="samples after step {step:,}"'
+    what = "samples" if seeds else "plot"
+    images = "\n".join(f'<img src="{uri}" data-step="{step}" alt="{what} after step {step:,}"'
                        f'{" hidden" if k < last else ""}>' for k, (step, uri) in enumerate(pictures))
     slider = "" if last == 0 else (
         '<div class="control"><button id="play" type="button">play</button>'
-        f'<input id="step" type="range" min="0" max="{last}" value="{last}" aria-label="step of the samples">'
+        f'<input id="step" type="range" min="0" max="{last}" value="{last}" aria-label="step of the {what}">'
         f'<output id="shown" for="step">step {pictures[-1][0]:,}</output></div>\n')
-    return (f'<h2>Samples</h2>\n{slider}<figure><div id="frames">\n{images}\n</div>'
-            '<figcaption>Always of the same seeds.</figcaption></figure>')
+    caption = "<figcaption>Always of the same seeds.</figcaption>" if seeds else ""
+    return (f'<h2>{"Samples" if seeds else "On the way"}</h2>\n{slider}<figure><div id="frames">\n{images}\n</div>'
+            f"{caption}</figure>")
 
 
 def _verdicts(watched, bands, last):
     if not bands:
-        return f"<p>{escape(watched.summary().removeprefix('monitor: ').capitalize())}.</p>"
+        first, *rest = watched.summary().removeprefix("monitor: ")
+        return f"<p>{escape(first.upper() + ''.join(rest))}.</p>"
     items = "\n".join(
         f"<li>Step {verdict['step']:,}{f' to {end:,}' if end is not None else ''}: <span class=\"bad\">"
         f"{escape(verdict['name'])}</span>: {escape(verdict['words'])}. <span class=\"soft\">Try: "
@@ -169,14 +182,14 @@ def _measures(rows):
     parts = []
     if measured:
         body = "\n".join(
-            f'<tr><td>{escape(name)}</td><td class="number">{value:.4g}</td><td class="number">'
+            f'<tr><td>{escape(name)}</td><td class="number">{_figure(value)}</td><td class="number">'
             f'{_floor(name, measured, floors)}</td><td class="number">{step:,}</td></tr>'
             for name, (value, step) in measured.items() if name not in floors)
         parts.append('<h2>Measures</h2>\n<table>\n<tr><th>figure</th><th class="number">value</th><th class="number">'
                      f'real images against real ones</th><th class="number">step</th></tr>\n{body}\n</table>')
     if checked:
         body = "\n".join(
-            f'<tr><td>{escape(name)}</td><td class="number">{row["value"]:.4g}</td><td class="number">'
+            f'<tr><td>{escape(name)}</td><td class="number">{_figure(row["value"])}</td><td class="number">'
             f'{escape(row["threshold"])}</td><td{"" if row["passed"] else " class=bad"}>'
             f'{"pass" if row["passed"] else "fail"}</td></tr>' for name, row in checked.items())
         parts.append('<h2>What it should reach</h2>\n<table>\n<tr><th>figure</th><th class="number">value</th>'
@@ -189,7 +202,11 @@ def _floor(name, measured, floors):
     own = next((floor for floor in floors if floor in (f"{name}_floor", f"{name} floor")), None)
     if own is None and name == "sliced_wasserstein" and "floor" in floors:
         own = "floor"
-    return f"{measured[own][0]:.4g}" if own else ""
+    return _figure(measured[own][0]) if own else ""
+
+
+def _figure(value):
+    return "no number" if value is None else f"{value:.4g}"
 
 
 def _table(pairs):

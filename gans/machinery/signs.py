@@ -86,13 +86,14 @@ def few_kinds(seen):
     low, high = seen.now("measure", "smallest_share"), seen.now("measure", "largest_share")
     if low is not None and high is not None and (low < 0.02 or high > 0.25) and seen.step >= 1000:
         return f"a classifier reads {high:.0%} of the samples as one class, and {low:.1%} as another"
-    near, whole = looks(seen, "nearest"), looks(seen, "spread")
-    if near and whole and formed(seen) and min(whole) > 0 and seen.real("spread"):
-        usual = seen.real("nearest") / seen.real("spread")
-        found = [a / b / usual for a, b in zip(near, whole)]
-        if max(found) < 0.35:
-            return (f"a sample's nearest fellow is {fmean(found):.0%} as far away, beside others, as a real image's: "
-                    "there are few kinds of samples")
+    for share, steps in ((0.1, SPAN), (0.25, 1000)):  # a young G often has few kinds for a while, and then has more
+        near, whole = (seen.last("look", name, steps, LOOKS) for name in ("nearest", "spread"))
+        if near and whole and formed(seen) and min(whole) > 0 and seen.real("nearest") and seen.real("spread"):
+            usual = seen.real("nearest") / seen.real("spread")
+            found = [a / b / usual for a, b in zip(near, whole)]
+            if max(found) < share:
+                return (f"a sample's nearest fellow is {fmean(found):.0%} as far away, beside others, as a real "
+                        "image's: there are few kinds of samples")
 
 
 def swinging(seen):
@@ -117,7 +118,7 @@ def fooled(seen):
 def no_number(seen):
     """A loss, a gradient or an answer that is not finite."""
     for event in ("stopped", "null"):
-        for row in seen.events.get(event, ())[-1:]:
+        for row in seen.events.get(event, ())[:1]:
             return f"{row['name']} became {row.get('value', 'NaN or infinite')}"
 
 
@@ -126,7 +127,8 @@ def checkered(seen):
     for pixels in (2, 4):
         over, much, peak = (shares(seen, f"period {pixels}"), looks(seen, f"period {pixels}"),
                             looks(seen, f"peak {pixels}"))
-        if over and min(over) > 5 and (fmean(much) > 1.5 or min(peak) > 4 * max(1, seen.real(f"peak {pixels}"))):
+        usual = max(1, seen.real(f"peak {pixels}") or 1)
+        if over and peak and min(over) > 5 and (min(much) > 1.5 or min(peak) > 4 * usual):
             return (f"patterns that repeat every {pixels} pixels have {fmean(over):.0f} times the share in samples "
                     "that they have in real images")
 
@@ -161,7 +163,8 @@ def other_range(seen):
         stuck = max(fakes) - min(fakes) < 0.03 * size and any(abs(median(fakes) - edge) < 0.03 for edge in edges)
         if stuck and sign * (median(fakes) - real) > 0.2 * size:
             return f"real images are in {low:.2g}..{high:.2g}, and generated ones end at {median(fakes):.2g}"
-        if min(sign * (real - fake) for fake in fakes) > 0.25 * size:
+        squashed = all(-1.001 < fake < 1.001 for fake in fakes)  # a G without a last sigmoid or tanh learns its range
+        if squashed and min(sign * (real - fake) for fake in fakes) > 0.25 * size:
             return f"real images are in {low:.2g}..{high:.2g}, and generated ones go as far as {median(fakes):.2g}"
 
 
@@ -169,17 +172,19 @@ def sigmoid_twice(seen):
     """What is called logits never leaves 0..1."""
     low, high = seen.last("D", "low", 100, 10), seen.last("D", "high", 100, 10)
     fake, loss = seen.last("D", "fake", 100, 10), seen.last("loss", "d_fake", 100, 10)
-    if low and high and min(low) >= 0 and max(high) <= 1 and fake and min(fake) >= 0.5 and (not loss or (
-            min(loss) >= 0.69 and max(loss) <= 1.32)) and seen.kind == "logits":
+    if low and high and min(low) >= 0 and 0.3 < fmean(high) and max(high) <= 1 and fake and min(fake) >= 0.5 and (
+            not loss or min(loss) >= 0.69 and max(loss) <= 1.32) and seen.kind == "logits":
         return "D's logits have stayed within 0..1 for 100 steps, as if they were probabilities already"
 
 
 def overfits(seen):
     """D tells images that it learnt from from others of their kind."""
     known, other, made = (looks(seen, f"D on {name}", 10) for name in ("learnt", "held out", "samples"))
-    if known and other and made:
+    low, high = (seen.last("D", end, SPAN, LOOKS) for end in ("low", "high"))
+    if known and other and made and low and high:
         gap, whole = fmean(known) - fmean(other), fmean(known) - fmean(made)
-        if gap > 0.2 * whole and min(a - b for a, b in zip(known, made)) > 0:
+        range_of_all = fmean(high) - fmean(low)  # what two means of some images differ by is small beside it
+        if gap > max(0.2 * whole, 0.15 * range_of_all) and min(a - b for a, b in zip(known, made)) > 0:
             return (f"D answers {fmean(known):.2g} to images that it learnt from, {fmean(other):.2g} to others of the "
                     f"kind, {fmean(made):.2g} to samples: it knows them by heart")
 
@@ -232,7 +237,7 @@ def unbounded(seen):
         return None
     gap = fmean(real) - fmean(fake)
     figures = [(seen.now(who, "mean"), seen.now(who, "std")) for who in ("real", "fake")]
-    if seen.now("real", "values"):
+    if seen.now("real", "values") and None not in sum(figures, ()):
         far = seen.now("real", "values") ** 0.5 * sum((mean ** 2 + std ** 2) ** 0.5 for mean, std in figures)
         if gap > far:
             return (f"the critic's scores of real and generated images are {gap:.3g} apart, and the images by no more "
@@ -252,7 +257,7 @@ SIGNS = (
     Sign(5, "oscillation", swinging, "a lower rate, beta1 of 0 to 0.5, an average of G's weights", LOOKED),
     Sign(6, "D is fooled", fooled, "give each optimiser the parameters of one network", frozenset({"parts", "grad"})),
     Sign(7, "not a number", no_number, "--anomaly names the line; 1e-12 inside roots, a loss of logits, a tenth of the "
-         "rate", frozenset({"stopped", "grad", "look"}), True),
+         "rate", frozenset({"stopped", "loss", "D", "grad", "look"}), True),
     Sign(8, "checkerboard", checkered, "kernels that the stride divides, or enlarging before a convolution (--upsample "
          "resize)", LOOKED),
     Sign(9, "the two modes differ", two_modes, "sample with eval(); running statistics with a larger momentum, and "

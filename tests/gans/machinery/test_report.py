@@ -1,12 +1,14 @@
 """report.html: well formed, alone with itself, true to the run; and, where there is a Chromium, as a reader sees it."""
 
 import base64
+import importlib
 import io
 import json
 import re
 import shutil
 import signal
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -72,8 +74,9 @@ def test_a_finished_run_is_reported_on_one_page(there, capsys):
     assert "r/report.html" in capsys.readouterr().out
     page, words = page_of(there / "r" / "report.html")
     config, rows = folder.read("r"), log.read("r/log.jsonl")
-    assert len(page.images) == report.FRAMES < len([*(there / "r" / "samples").glob("*.png")])
-    steps = [int(attributes["data-step"]) for tag, attributes in page.tags if tag == "img"]
+    steps = [int(attributes["data-step"]) for tag, attributes in page.tags if "data-step" in attributes]
+    assert len(steps) == report.FRAMES < len([*(there / "r" / "samples").glob("*.png")])
+    assert len(page.images) == len(steps) + 1 and "Seeds" in words, "and seeds.png"
     assert steps == sorted(steps) and (steps[0], steps[-1]) == (1, 120)
     for wanted in ("gans.mnist, seed 1", "120 of 120 steps", config["command"], config["numpy"], "Losses", "D(G(z))",
                    "Gradient norms", "ln 2 = 0.693: D answers 0.5", "penalty", "mean top probability", "frechet",
@@ -92,7 +95,8 @@ def test_verdicts_stand_on_the_time_line_and_behind_the_losses(there):
         file.write('{"step": 200, "loss": {"d_real": null}}\n{"step": 200, "event": "stopped", "name": "d_real", '
                    '"value": "nan"}\n')
     page, words = page_of(report.write("r"))
-    assert "not a number : d_real became nan. Try: --anomaly" in words and "stopped, as d_real became nan" in words
+    assert "not a number : loss.d_real became NaN or infinite. Try: --anomaly" in words
+    assert "stopped, as d_real became nan" in words
     bands = [attributes for tag, attributes in page.tags if tag == "rect" and attributes["class"] == "band"]
     bars = [attributes for tag, attributes in page.tags if tag == "rect" and attributes["class"] == "bar"]
     assert len(bars) == 1 and len(bands) == 3
@@ -114,6 +118,36 @@ def test_large_pictures_are_kept_small(there, monkeypatch):
                 "--out", "r"])
     page, _ = page_of(there / "r" / "report.html")
     assert page.images and all(uri.startswith("data:image/jpeg") for uri in page.images)
+
+
+def test_figures_that_are_no_numbers_are_called_so(tmp_path):
+    made = tmp_path / "r"
+    made.mkdir()
+    (made / "config.json").write_text(json.dumps({"demo": "mnist", "seed": 1, "steps": 9}))
+    (made / "log.jsonl").write_text(
+        '{"step": 3, "loss": {"g": null}, "D": {"as": "logits", "real": null}, "measure": {"distance": null}}\n'
+        '{"step": 9, "event": "checked", "name": "share", "value": null, "passed": false, "threshold": "<1"}\n')
+    _, words = page_of(report.write(made))
+    assert "distance no number 3" in words and "share no number <1 fail" in words
+    assert "Step 3: not a number : loss.g became NaN or infinite" in words
+
+
+def test_a_run_of_the_time_before_there_was_a_log_is_reported_by_its_losses(tmp_path):
+    shutil.copytree(Path(__file__).parent / "run-0.1.0", tmp_path / "r")
+    page, words = page_of(report.write(tmp_path / "r"))
+    assert "Losses" in words and {"d_real", "d_fake", "g"} <= set(words.split())
+    assert any(tag == "polyline" for tag, _ in page.tags)
+
+
+@pytest.mark.parametrize("chapter, options, wanted", [
+    ("xy", ["--steps", "3"], "On the way"), ("classifier", ["--data", "synthetic", "--steps", "60"], "Ladder"),
+    ("ideal", ["--steps", "3"], "On the way")])
+def test_what_is_no_gan_is_reported_without_what_only_a_gan_has(there, capsys, chapter, options, wanted):
+    importlib.import_module(f"gans.{chapter}").demo([*options, "--out", "r"])
+    page, words = page_of(there / "r" / "report.html")
+    assert page.images and wanted in words and "Always of the same seeds" not in words
+    said = "most take longer to be seen than 3 steps" if chapter == "ideal" else "Nothing is NaN; of answers of a D"
+    assert said in words and said.lower() in capsys.readouterr().out.lower()
 
 
 def test_a_run_that_was_killed_is_reported_by_the_command(there, capsys, monkeypatch):

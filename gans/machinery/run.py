@@ -447,10 +447,13 @@ class Run:
         Returns the exit status.
         """
         self.history.write_table(self.folder / "metrics.csv")  # with what was measured since
-        for name, value, passed, threshold in results:
-            self.history.write(self.step, event="checked", name=name, value=float(value), passed=bool(passed),
-                               threshold=threshold)
-        status = check_lines(results) if self.args.check else 0
+        status = 0
+        if self.args.check:
+            results = list(results)  # some chapters find them out only now
+            for name, value, passed, threshold in results:
+                self.history.write(self.step, event="checked", name=name, value=float(value), passed=bool(passed),
+                                   threshold=threshold)
+            status = check_lines(results)
         say(self.monitor.summary())
         self.paths.append(report.write(self.folder))
         say("wrote " + "\n      ".join(str(path) for path in self.paths))

@@ -119,10 +119,10 @@ class Monitor:
                  for verdict, end in self.periods()]
         if found:
             return "monitor: " + ", ".join(found)
-        if self.seen.kind is None:
-            return "monitor: nothing is NaN; of answers of a D, by which it knows other failures, none were noted"
+        if ("D", "real") not in self.seen.series:
+            return "monitor: nothing is NaN; its other signs are those of a GAN, and no answers of a D were noted"
         return "monitor: none of the fifteen failures that it knows" + (
-            f"; most take longer to be seen than {self.seen.step:,} steps" if self.seen.step < LONG else "")
+            f"; most take more than {self.seen.step:,} steps to be seen" if self.seen.step < LONG else "")
 
 
 def line(verdict, end=None):
@@ -156,9 +156,11 @@ def state(seen):
         lines.append(f"D takes {now('D', 'right on real', '.0%')} of real and {now('D', 'right on fake', '.0%')} of "
                      f"generated images for what they are; D(x) {now('D', 'real', '.2f')}, D(G(z)) "
                      f"{now('D', 'fake', '.2f')}")
+    elif seen.kind == "scores":
+        lines.append(f"D's score is {now('D', 'real', '.3g')} for real images, {now('D', 'fake', '.3g')} for generated")
     if names := seen.names("grad"):
         lines.append("at an update: " + ", ".join(
-            f"‖∇{name}‖ {now('grad', name, '.2g')}, its weights change by {now('update', name, '.2%')}"
+            f"‖∇{name}‖ {now('grad', name, '.2g')}, its weights change by {now('update', name, '.1e')} of their length"
             for name in names))
     if seen.now("look", "spread") is not None and seen.real("spread"):
         whole = seen.real("spread")

@@ -9,13 +9,12 @@ import base64
 import hashlib
 import io
 import json
-import shlex
 from html import escape
 from pathlib import Path
 from string import Template
 
 from gans.machinery import folder, log, monitor, svg
-from gans.machinery.commandline import Parser, say
+from gans.machinery.commandline import Parser, command_of, say
 from gans.machinery.pictures import write_atomically
 from minigrad.errors import CheckpointError
 
@@ -42,7 +41,7 @@ def write(run):
     page = Template(Path(__file__).with_name(NAME).read_text(encoding="utf-8")).substitute(
         title=escape(f"gans.{config['demo']}, seed {config['seed']}"),
         status=escape(status(rows, config)),
-        command=escape(command(config)),
+        command=escape(command_of(config, config)),
         samples=_samples(run, any("look" in row for row in rows)),
         verdicts=_verdicts(watched, bands, last),
         plots=_plots(rows, bands, last),
@@ -68,12 +67,6 @@ def status(rows, config):
     if ms:
         words += f"; a step took {sorted(ms)[len(ms) // 2]:.3g} ms"
     return words + (f"; begun {begun[0].replace('T', ' ')}" if begun else "") + "."
-
-
-def command(config):
-    """The command that trains this run again."""
-    return config.get("command") or shlex.join(["python", "-m", f"gans.{config['demo']}", "--seed", str(config["seed"]),
-                                                "--steps", str(config.get("steps", 1))])
 
 
 def digests(run):
@@ -135,9 +128,9 @@ def _slider(pictures, seeds):
         '<div class="control"><button id="play" type="button">play</button>'
         f'<input id="step" type="range" min="0" max="{last}" value="{last}" aria-label="step of the {what}">'
         f'<output id="shown" for="step">step {pictures[-1][0]:,}</output></div>\n')
+    title, kind = ("Samples", ' class="pixels"') if seeds else ("On the way", "")
     caption = "<figcaption>Always of the same seeds.</figcaption>" if seeds else ""
-    return (f'<h2>{"Samples" if seeds else "On the way"}</h2>\n{slider}<figure><div id="frames">\n{images}\n</div>'
-            f"{caption}</figure>")
+    return f'<h2>{title}</h2>\n{slider}<figure><div id="frames"{kind}>\n{images}\n</div>{caption}</figure>'
 
 
 def _verdicts(watched, bands, last):
@@ -181,12 +174,12 @@ def _measures(rows):
     floors = {name for name in measured if name == "floor" or name.endswith(("_floor", " floor"))}
     parts = []
     if measured:
-        body = "\n".join(
-            f'<tr><td>{escape(name)}</td><td class="number">{_figure(value)}</td><td class="number">'
-            f'{_floor(name, measured, floors)}</td><td class="number">{step:,}</td></tr>'
-            for name, (value, step) in measured.items() if name not in floors)
-        parts.append('<h2>Measures</h2>\n<table>\n<tr><th>figure</th><th class="number">value</th><th class="number">'
-                     f'real images against real ones</th><th class="number">step</th></tr>\n{body}\n</table>')
+        cells = [("figure", "value", *(["real images against real ones"] if floors else []), "step")]
+        cells += [(escape(name), _figure(value), *([_floor(name, measured, floors)] if floors else []), f"{step:,}")
+                  for name, (value, step) in measured.items() if name not in floors]
+        head, *body = (f"<tr><td>{first}</td>" + "".join(f'<td class="number">{cell}</td>' for cell in rest) + "</tr>"
+                       for first, *rest in cells)
+        parts.append(f"<h2>Measures</h2>\n<table>\n{head.replace('td', 'th')}\n" + "\n".join(body) + "\n</table>")
     if checked:
         body = "\n".join(
             f'<tr><td>{escape(name)}</td><td class="number">{_figure(row["value"])}</td><td class="number">'

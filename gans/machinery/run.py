@@ -447,6 +447,7 @@ class Run:
         Returns the exit status.
         """
         self.history.write_table(self.folder / "metrics.csv")  # with what was measured since
+        self.history.write(self.step, event="finished")
         status = 0
         if self.args.check:
             results = list(results)  # some chapters find them out only now

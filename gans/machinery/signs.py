@@ -128,7 +128,7 @@ def checkered(seen):
         over, much, peak = (shares(seen, f"period {pixels}"), looks(seen, f"period {pixels}"),
                             looks(seen, f"peak {pixels}"))
         usual = max(1, seen.real(f"peak {pixels}") or 1)
-        if over and peak and min(over) > 5 and (min(much) > 1.5 or min(peak) > 4 * usual):
+        if over and peak and min(over) > 5 and (fmean(much) > 1.5 and min(much) > 0.9 or min(peak) > 4 * usual):
             return (f"patterns that repeat every {pixels} pixels have {fmean(over):.0f} times the share in samples "
                     "that they have in real images")
 

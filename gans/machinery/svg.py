@@ -8,7 +8,7 @@ import math
 from html import escape
 
 WIDTH, HEIGHT = 720, 250
-LEFT, RIGHT, TOP, BOTTOM = 58, 708, 26, 222  # of the area in which lines are
+LEFT, RIGHT, TOP, BOTTOM = 58, 694, 26, 222  # of the area in which lines are
 POINTS = 300  # of a line at most
 
 
@@ -115,6 +115,8 @@ def timeline(rows, last):
 
 def _line(kind, steps, values, x, y):
     points = " ".join(f"{x(step)},{y(value)}" for step, value in zip(steps, values))
+    if len(steps) == 1:
+        points += f" {points}"  # a line of no length is drawn as a dot
     return f'<polyline class="{kind}" points="{points}"/>'
 
 

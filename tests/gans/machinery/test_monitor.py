@@ -160,12 +160,12 @@ def test_what_is_no_gan_is_told_what_was_looked_for():
     bare = [{name: group for name, group in row.items() if name in ("step", "event", "loss")} for row in rows()]
     watched = monitor.read(row for row in bare if row.get("event") != "parts")
     assert watched.verdicts == [] and watched.summary() == (
-        "monitor: nothing is NaN; of answers of a D, by which it knows other failures, none were noted")
+        "monitor: nothing is NaN; its other signs are those of a GAN, and no answers of a D were noted")
 
 
 def test_a_run_too_short_to_tell_is_not_called_well():
-    assert monitor.read(rows(60)).summary() == ("monitor: none of the fifteen failures that it knows; most take longer "
-                                                "to be seen than 60 steps")
+    assert monitor.read(rows(60)).summary() == ("monitor: none of the fifteen failures that it knows; most take more "
+                                                "than 60 steps to be seen")
 
 
 # What healthy runs do, as far from a sign as their logs were
@@ -240,7 +240,7 @@ def test_the_monitor_reads_a_run_that_is_well_or_has_no_checkpoint_yet(there, ca
     assert monitor.main(["r"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("step 120 of 120\nlosses: d_real ") and "‖∇G‖" in out and "a step takes" in out
-    assert out.splitlines()[-1].startswith("monitor: none of the fifteen failures that it knows; most take longer")
+    assert out.splitlines()[-1].startswith("monitor: none of the fifteen failures that it knows; most take more")
 
 
 @pytest.mark.parametrize("make, says", [

@@ -78,7 +78,8 @@ def test_a_finished_run_is_reported_on_one_page(there, capsys):
     assert len(steps) == report.FRAMES < len([*(there / "r" / "samples").glob("*.png")])
     assert len(page.images) == len(steps) + 1 and "Seeds" in words, "and seeds.png"
     assert steps == sorted(steps) and (steps[0], steps[-1]) == (1, 120)
-    for wanted in ("gans.mnist, seed 1", "120 of 120 steps", config["command"], config["numpy"], "Losses", "D(G(z))",
+    again = f"python -m gans.mnist --data {config['data']} --steps 120 --batch 8"  # what "auto" became
+    for wanted in ("gans.mnist, seed 1", "120 of 120 steps", again, config["numpy"], "Losses", "D(G(z))",
                    "Gradient norms", "ln 2 = 0.693: D answers 0.5", "penalty", "mean top probability", "frechet",
                    "None of the fifteen failures that it knows"):
         assert wanted in words, wanted
@@ -146,7 +147,8 @@ def test_what_is_no_gan_is_reported_without_what_only_a_gan_has(there, capsys, c
     importlib.import_module(f"gans.{chapter}").demo([*options, "--out", "r"])
     page, words = page_of(there / "r" / "report.html")
     assert page.images and wanted in words and "Always of the same seeds" not in words
-    said = "most take longer to be seen than 3 steps" if chapter == "ideal" else "Nothing is NaN; of answers of a D"
+    assert f"{options[-1]} of {options[-1]} steps" in words
+    said = "most take more than 3 steps to be seen" if chapter == "ideal" else "Nothing is NaN; its other signs"
     assert said in words and said.lower() in capsys.readouterr().out.lower()
 
 

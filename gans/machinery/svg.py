@@ -13,17 +13,17 @@ POINTS = 300  # of a line at most
 
 
 def ticks(low, high, about=5):
-    """Round numbers from low to high, about so many.
+    """Round numbers from low to high, about so many; integers between integers.
 
-    >>> ticks(0.0, 1.3), ticks(0, 12000)
-    ([0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2], [0, 2000, 4000, 6000, 8000, 10000, 12000])
+    >>> ticks(0.0, 1.3), ticks(0, 12000), ticks(0, 3)
+    ([0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2], [0, 2000, 4000, 6000, 8000, 10000, 12000], [0, 1, 2, 3])
     """
     each = (high - low) / about
     if not each > 0:
         return [low]
     power = 10.0 ** math.floor(math.log10(each))
     step = min((m * power for m in (1, 2, 5, 10)), key=lambda s: abs(math.log(s / each)))
-    step = int(step) if step >= 1 and isinstance(low, int) and isinstance(high, int) else step
+    step = max(1, int(step)) if isinstance(low, int) and isinstance(high, int) else step
     digits = max(0, -math.floor(math.log10(step)))
     return [round(k * step, digits) for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
@@ -114,9 +114,9 @@ def timeline(rows, last):
 
 
 def _line(kind, steps, values, x, y):
+    if len(steps) == 1:  # a line of one point would not be seen
+        return f'<circle class="{kind}" cx="{x(steps[0])}" cy="{y(values[0])}" r="2.5"/>'
     points = " ".join(f"{x(step)},{y(value)}" for step, value in zip(steps, values))
-    if len(steps) == 1:
-        points += f" {points}"  # a line of no length is drawn as a dot
     return f'<polyline class="{kind}" points="{points}"/>'
 
 

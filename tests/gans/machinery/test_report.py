@@ -202,7 +202,10 @@ def test_a_plot_stays_within_its_frame(values, logarithmic):
                     logarithmic=logarithmic)
     page = Page(text)
     for tag, attributes in page.tags:
+        if tag == "circle":
+            assert len(values) == 1 and svg.TOP <= float(attributes["cy"]) <= svg.BOTTOM
         if tag == "polyline":
+            assert len(values) > 1
             points = [tuple(map(float, point.split(","))) for point in attributes["points"].split()]
             assert len(points) <= svg.POINTS
             assert all(svg.LEFT <= x <= svg.RIGHT and svg.TOP <= y <= svg.BOTTOM for x, y in points)

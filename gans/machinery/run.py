@@ -134,7 +134,7 @@ class Run:
         """Have the monitor see a row of the log; what it finds goes into the log, too, and is said at once."""
         for verdict in self.monitor.feed(row):
             self.history.write(row["step"], **verdict)
-            (self.progress.say if self.progress else say)(monitor.line(self.monitor.verdicts[-1]))
+            (self.progress.say if self.progress else say)(monitor.line({"step": row["step"], **verdict}))
 
     def _command(self):
         """{"command": the command line that the run was started with}, or {} where that is not known."""

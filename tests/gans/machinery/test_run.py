@@ -362,6 +362,14 @@ def test_a_loss_that_is_no_number_ends_the_run_by_name(there):
     assert stopped == {"step": 1, "event": "stopped", "name": "g", "value": "nan"} and verdict["number"] == 7
 
 
+def test_failures_that_are_seen_at_once_are_each_said(there, capsys):
+    with run.Run(options()) as this:
+        this.history.write(1, grad={"G": None}, batch={"D": 128}, real={"images": 64})
+    said = [line.split(": ")[2] for line in capsys.readouterr().out.splitlines()]
+    found = [row["name"] for row in log.read("r/log.jsonl") if row.get("event") == "verdict"]
+    assert said == found == ["not a number", "one batch for real and generated"]
+
+
 def test_a_loss_of_a_whole_batch_is_refused(there):
     """What broadcasting (N,) against (N, 1) gives is no loss of GANs."""
     with run.Run(options()) as this:

@@ -180,18 +180,13 @@ def near_nothing(step):
 @pytest.mark.parametrize("changes", [
     near_nothing,
     lambda step: {("look", "D on learnt"): 0.07, ("look", "D on held out"): 0.03, ("look", "D on samples"): -0.11},
-    lambda step: {("look", "nearest"): 0.03 + 1e-4 * step},
+    lambda step: {("look", "nearest"): 0.03 + 1e-5 * step},
     lambda step: {("look", "period 2"): max(0.1, 9 - step / 20), ("look", "peak 2"): max(1, 9 - step / 20)},
     lambda step: {("fake", "low"): -1.9, ("real", "low"): -0.5}],
     ids=["D that cannot tell", "two means that differ by chance", "a young G with few kinds", "patterns that fade",
          "a G without a last sigmoid"])
 def test_what_healthy_runs_do_is_no_sign(changes):
     assert monitor.read(rows(changes=changes)).verdicts == []
-
-
-def test_few_kinds_are_named_when_there_are_still_few_after_a_thousand_steps():
-    verdict, = monitor.read(rows(1500, constant(look__nearest=0.03))).verdicts
-    assert verdict["name"] == "partial collapse" and verdict["step"] == 1000
 
 
 def test_a_g_that_reaches_below_what_images_have_is_named():

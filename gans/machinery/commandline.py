@@ -116,6 +116,13 @@ def with_option(command, option, value):
     return shlex.join([*words[:3], option, str(value), *words[3:at], *words[at + 2:]])
 
 
+def command_of(config, options):
+    """The command line that gives a run of such a config.json, with what "auto" became among its options."""
+    if "command" not in config:
+        return "not known: an older version made the run"
+    return with_option(config["command"], "--data", options["data"]) if "data" in options else config["command"]
+
+
 def _refuse_together(args):
     """MinigradError for options that say nothing beside each other."""
     if args.resume and args.out:

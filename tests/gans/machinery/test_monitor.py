@@ -268,6 +268,12 @@ def test_a_planted_fault_is_named_in_time(fault, tmp_path):
     assert found.get(fault.name, fault.steps + 1) <= fault.steps, found
 
 
+@pytest.mark.parametrize("fault", planted.FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_can_be_planted_in_the_chapter_as_it_is_written_now(fault):
+    for edits in (fault.edits, fault.again):
+        assert callable(planted.edited(fault.chapter, edits).demo)
+
+
 def test_every_sign_has_a_planted_fault_and_every_demo_a_healthy_run():
     from gans.__main__ import CHAPTERS
 

@@ -12,7 +12,8 @@ from gans.machinery import folder
 from minigrad.backend.device import cuda_is_available
 from minigrad.errors import MinigradError
 
-FREE = ("steps", "out", "resume", "check", "device", "anomaly", "samples", "replay_step", "seeds", "given", "command")
+FREE = ("steps", "out", "resume", "check", "device", "anomaly", "samples", "replay_step", "seeds", "ablation", "given",
+        "command")
 """Options that may change when a run is resumed; all others shape what it computes, and must not."""
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 import minigrad as mg
 from gans import cgan, dcgan, mnist
-from gans.machinery import judge, losses, metrics
+from gans.machinery import faults_growing, judge, losses, metrics  # noqa: F401 (whose faults are added there)
 from gans.machinery.imagesets import Pictures
 from gans.machinery.metrics import features, modes, neighbours
 from gans.machinery.run import Run

@@ -16,7 +16,6 @@ from gans.machinery.imagesets import open_images, own_alone
 from gans.machinery.judge import distance_to_real, floor
 from gans.machinery.pictures import grid
 from gans.machinery.plots import figure_of
-from gans.machinery.progress import duration
 from gans.machinery.run import beside
 from gans.machinery.samples import generate
 from minigrad import autograd, optim
@@ -184,13 +183,9 @@ def errors_at_zero(G, D, n=8):
     with mg.no_grad():
         for level in range(1, len(G.blocks) + 1):
             z, images = mg.randn(n, *G.seed_shape), mg.randn(n, G.image_shape[2], 4 << level, 4 << level)
-            for net in (G, D):
-                net.grow(level - 1)
-            old, judged = doubled(G.made(z)), D(halved(images))
-            for net in (G, D):
-                net.grow(level, 0, 1)
-            error_g = max(error_g, abs(G.made(z) - old).max().item())
-            error_d = max(error_d, abs(D(images) - judged).max().item())
+            old, judged = at_fade(G, G.made, z, level - 1, 1), at_fade(D, D, halved(images), level - 1, 1)
+            error_g = max(error_g, abs(at_fade(G, G.made, z, level, 0) - doubled(old)).max().item())
+            error_d = max(error_d, abs(at_fade(D, D, images, level, 0) - judged).max().item())
     return error_g, error_d
 
 
@@ -204,16 +199,18 @@ def largest_jump(G, D, n=8, parts=1_000):
     with mg.no_grad():
         for level in range(1, len(G.blocks) + 1):
             z, images = mg.randn(n, *G.seed_shape), mg.randn(n, G.image_shape[2], 4 << level, 4 << level)
-            for net, see in ((G, lambda: G.made(z)), (D, lambda: D(images))):  # noqa: B023
-                def at_fade(done, net=net, see=see):
-                    net.grow(level, done, parts)  # noqa: B023
-                    return see()
-
-                way = abs(at_fade(parts) - at_fade(0)).max().item()
+            for net, see, x in ((G, G.made, z), (D, D, images)):
+                way = abs(at_fade(net, see, x, level, 1) - at_fade(net, see, x, level, 0)).max().item()
                 for done in (0, parts // 2, parts - 1):
-                    moved = abs(at_fade(done + 1) - at_fade(done)).max().item()
-                    worst = max(worst, moved / way if way else float("inf"))
+                    moved = at_fade(net, see, x, level, done + 1, parts) - at_fade(net, see, x, level, done, parts)
+                    worst = max(worst, abs(moved).max().item() / way if way else float("inf"))
     return worst
+
+
+def at_fade(net, see, x, level, done, of=1):
+    """see(x) with the network at a level that has come in to done / of."""
+    net.grow(level, done, of)
+    return see(x)
 
 
 def deviation_of_equals():
@@ -275,13 +272,12 @@ def ablation(run, train, pictures, G):
         off -= {*names}
         if off:
             with beside(run, f"without-{'-'.join(sorted(off))}", dict.fromkeys(off, False)) as other:
-                rows[title] = distance(other, train(other), pictures), other.seconds
+                rows[title] = distance(other, train(other), pictures)
         else:
-            rows[title] = distance(run, G, pictures), run.seconds
-    least = floor(pictures, compared(run.args, pictures))
-    say(f"sliced Wasserstein distance, {least.images} samples, {run.args.steps:,} steps of {run.args.batch}:")
+            rows[title] = distance(run, G, pictures)
+    rows["real beside real"] = least = floor(pictures, compared(run.args, pictures))
     width = max(map(len, rows))
-    say("  ".join([" " * width, *(f"{level:>7}" for level in least.levels), "average", "time"]))
-    for title, (found, seconds) in [*rows.items(), ("real beside real", (least, None))]:
-        say("  ".join([title.ljust(width), *(f"{value:7.1f}" for value in found.levels.values()),
-                       f"{found.average:7.1f}", duration(seconds) if seconds else ""]).rstrip())
+    say(f"sliced Wasserstein distance, {least.images} samples, {run.args.steps:,} steps of {run.args.batch}:")
+    say("  ".join([" " * width, *(f"{level:>7}" for level in least.levels), "average"]))
+    for title, found in rows.items():
+        say("  ".join([title.ljust(width), *(f"{value:7.1f}" for value in (*found.levels.values(), found.average))]))

@@ -23,7 +23,7 @@ from minigrad.errors import MinigradError
 
 SIZES = (16, 32, 64, 128)
 COMPARED, FEW = 1_000, 200  # samples whose distance to real images is measured, and in a short run
-BAR = 0.75  # of the distance at the end over that at 4x4
+BAR = 0.5  # of the distance at the end over that at 4x4
 SHORT = 100  # steps of a phase: in less, nothing is learnt that a bar could be set for
 TECHNIQUES = {  # by the option that leaves each out: what there is without it
     "growing": "the whole networks from the first step on",

@@ -129,7 +129,7 @@ def demo(argv=None):
     p.add_argument("--size", type=growth.size, default=32, metavar="S", help="pixels a side: 16, 32, 64, 128 (32)")
     p.add_argument("--width", type=positive, default=16, metavar="W", help="channels of the largest images (16)")
     p.add_argument("--phase", type=positive, default=400, metavar="N", help="steps in which a size comes in (400)")
-    p.add_argument("--lr", type=non_negative, default=4e-3, metavar="X", help="Adam's rate (4e-3)")
+    p.add_argument("--lr", type=non_negative, metavar="X", help="Adam's rate (4e-3, 5e-4 for plain layers)")
     growth.options(p)
     args = parse(p, argv)
     pictures = growth.pictures_of(args).for_run(args)

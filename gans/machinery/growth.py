@@ -23,6 +23,7 @@ from minigrad.errors import MinigradError
 
 SIZES = (16, 32, 64, 128)
 COMPARED, FEW = 1_000, 200  # samples whose distance to real images is measured, and in a short run
+RATES = {True: 4e-3, False: 5e-4}  # of Adam, with equalised layers or without, whose weights are smaller
 BAR = 0.5  # of the distance at the end over that at 4x4
 SHORT = 100  # steps of a phase: in less, nothing is learnt that a bar could be set for
 TECHNIQUES = {  # by the option that leaves each out: what there is without it
@@ -68,7 +69,7 @@ def sides(largest):
 
 
 def pictures_of(args):
-    """The Pictures of --data at --size; `args` get their number of steps where they have none."""
+    """The Pictures of --data at --size; `args` get their rate and number of steps where they have none."""
     own_alone(args)
     for name in ("fading", "reset"):
         if name in args.given and not args.growing:
@@ -78,6 +79,7 @@ def pictures_of(args):
     if args.ablation and missing:
         raise MinigradError(f"--no-{missing[0].replace('_', '-')}: has no effect beside --ablation, whose last row "
                             "has all techniques; leave it away")
+    args.lr = RATES[args.equalised] if args.lr is None else args.lr
     args.steps = args.steps or end_of(args, len(sides(args.size)) - 1)
     return open_images(args, args.size)
 
@@ -271,7 +273,8 @@ def ablation(run, train, pictures, G):
     for title, names in LADDER.items():
         off -= {*names}
         if off:
-            with beside(run, f"without-{'-'.join(sorted(off))}", dict.fromkeys(off, False)) as other:
+            plain = {"lr": RATES[False]} if "equalised" in off and run.args.lr == RATES[True] else {}
+            with beside(run, f"without-{'-'.join(sorted(off))}", dict.fromkeys(off, False) | plain) as other:
                 rows[title] = distance(other, train(other), pictures)
         else:
             rows[title] = distance(run, G, pictures)

@@ -14,21 +14,18 @@ before. One stack of such layers has a blind spot, pixels above to the right tha
 den Oord et al. 2016): one goes down, a whole row at a time, the other along the row, and is told what the first knows.
 
 What to look at: halves.png, where a half allows for several digits; nats.png, beside a linear model, and which pixels
-cost what. Pixels are black or white: white with the probability of their grey, drawn anew at each look at an image to
+cost what. Pixels are black or white, white with the probability of their grey: drawn anew at each look at an image to
 learn from, once and for all of test digits. Nats of pictures that were made so in another way do not compare.
 
-What to try: in the file, mask B in the first layer, whose loss goes to 0: it copies; no `place`, without which a
-network has to find out where it is.
+What to try: in the file, mask B in the first layer, whose loss goes to 0: it copies; no `place`.
 """
 
 import sys
 from operator import call
 
-import numpy as np
-
 import minigrad as mg
 from gans.machinery import figures, pixels
-from gans.machinery.commandline import main, parse, parser, say
+from gans.machinery.commandline import main, parse, parser
 from gans.machinery.imagesets import DIGITS, open_digits
 from gans.machinery.parts import update
 from gans.machinery.pixels import Draw, binarised, nats
@@ -36,7 +33,7 @@ from gans.machinery.run import Run
 from gans.machinery.samples import described
 from minigrad import nn, optim
 
-QUICK = "--data synthetic --steps 25 --batch 8"
+QUICK = "--data synthetic --steps 20 --batch 8"
 WIDTH, DILATIONS, RATE = 32, (1, 2, 4, 8, 8), 3e-3
 LINEAR = 96.6  # nats of MNIST's test digits: 784 logistic regressions, each of a pixel upon those before it
 
@@ -73,9 +70,9 @@ class Block(nn.Module):
 
 
 class PixelCNN(nn.Module):
-    """Pictures (N, 1, H, W) of 0 and 1 -> the logit of each pixel, in the same shape; H and W are 28 at most.
+    """Pictures of 0 and 1, (N, 1, H, W), 28x28 at most -> the logit of each pixel, in the same shape.
 
-    Masked layers are called by `see(layer, x)`, as those who draw have only a row, or a pixel, at a time.
+    Masked layers are called by `see(layer, x)`: who draws has only a row, or a pixel, at a time.
     """
 
     def __init__(self, width=WIDTH, dilations=DILATIONS):
@@ -133,16 +130,12 @@ def demo(argv=None):
     with Run(args, "what a picture costs, in nats", pictures=10 if whole else 1) as run:
         G = train(run, pictures)
         run.finish(G)
-        costs = pixels.compared(run, G.net, pictures, test[:n], linear=whole)
-        found = {name: float(each.sum((1, 2, 3)).mean()) for name, each in costs.items()}
-        for name, value in found.items():
-            say(f"  {name:<20} {value:6.2f} nats a test picture")
-        tens = [np.flatnonzero(pictures.held_out_labels == label)[0] for label in range(10)]
+        costs, found = pixels.compared(run, G.net, pictures, test[:n], linear=whole)
         run.paths += [figures.nats(run.folder / "nats.png", run.losses()["nats"], costs, found),
-                      figures.sheets(run.folder / "halves.png", pixels.halves(G, test[tens], run.seed))]
+                      figures.sheets(run.folder / "halves.png",
+                                     pixels.halves(G, test, pictures.held_out_labels, run.seed))]
         mine, bar = found.pop("PixelCNN"), min([*found.values(), *([LINEAR] if pictures.name == "mnist" else [])])
-        early, missed = pixels.dependence(G.net, test[:1], every=1 if whole else 13) if args.check else (0, 0)
-        own, wrong = pixels.own(G, 256 if whole else 8, run.seed) if args.check else (mine, 0)
+        early, missed, own, wrong = pixels.sound(G, run.seed, whole) if args.check else (0, 0, mine, 0)
         return run.end([
             ("pixels seen too early", early, early == 0, "==0"),
             ("earlier pixels never seen", missed, missed == 0, "==0"),

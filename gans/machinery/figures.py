@@ -183,7 +183,7 @@ def gap(path, rows):
 def sheets(path, drawn):
     """{title: (rows of images, each (n, H, W), the name of each column)}, one below the other."""
     heights = [len(rows) / len(rows[0]) for rows, _ in drawn.values()]  # of rows as wide as the figure
-    figure, axes = figure_of((8, 9.6), len(drawn), height_ratios=heights)
+    figure, axes = figure_of((8, 8 * sum(heights) + 0.35 * len(drawn)), len(drawn), height_ratios=heights)
     for panel, (title, (rows, names)) in zip(axes, drawn.items()):
         show(panel, np.concatenate([strip(row) for row in rows]), title)
         width = rows[0].shape[2] + 2
@@ -208,6 +208,6 @@ def nats(path, losses, costs, found):
     for panel, (name, each) in zip(panels[1:], maps.items()):
         shown = panel.imshow(each, cmap="magma", vmin=0, vmax=np.log(2))
         panel.set(xticks=[], yticks=[])
-        panel.set_title(f"each pixel: {name}", fontsize=9)
-    figure.colorbar(shown, ax=list(panels[1:]), label="nats a pixel (ln 2: a coin)")
+        panel.set_title(name, fontsize=9)
+    figure.colorbar(shown, ax=list(panels[1:]), label="nats of each pixel (ln 2: a coin)")
     return written(path, figure)

@@ -124,9 +124,6 @@ wrong("pixels-mask-b-first", "the first layer sees the pixel itself", pixelcnn,
       rewritten(pixelcnn.borders, ('mask == "A"', "False")), "borders", "pixel by pixel")
 wrong("pixels-mask-a-everywhere", "later layers leave out the own value, too", pixelcnn,
       rewritten(pixelcnn.borders, ('mask == "A"', "True")), "borders", "pixel by pixel")
-wrong("pixels-below", "the stack that goes down sees rows below", pixelcnn,
-      rewritten(pixelcnn.borders, ("((rows - 1) * dilation + late, ", "((rows - 1) * dilation // 2 + late, ")),
-      "borders", "pixel by pixel")
 wrong("pixels-cut-before", "a layer's first rows and columns are cut off instead of its last", pixelcnn.Masked,
       rewritten(pixelcnn.Masked.forward, (":x.shape[2], :x.shape[3]", "-x.shape[2]:, -x.shape[3]:")), "forward",
       "pixel by pixel")
@@ -141,7 +138,7 @@ wrong("pixels-negative", "what a picture costs is what its negative does", pixel
 wrong("pixels-drawn-upside-down", "a pixel is white where its noise is above its probability", pixels.Draw,
       rewritten(pixels.Draw.complete.__wrapped__, ("< logits", "> logits")), "complete", "pixel by pixel")
 wrong("pixels-early-noise", "a pixel's noise is that of the one before it", pixels.Draw,
-      rewritten(pixels.Draw.complete.__wrapped__, ("z[:, :, i:i + 1, here]", "z[:, :, i:i + 1, max(j - 1, 0):max(j, 1)]")),
+      rewritten(pixels.Draw.complete.__wrapped__, ("i:i + 1, here] <", "i:i + 1, slice(j - 1, j) if j else here] <")),
       "complete", "pixel by pixel")
 wrong("pixels-forgotten", "while drawing, layers with holes remember too little", pixels.Memory,
       rewritten(pixels.Memory.__call__, ("- (count - 1) * dilation]", "- (count - 1)]")), "__call__", "pixel by pixel")

@@ -33,7 +33,7 @@ from gans.machinery.run import Run
 from gans.machinery.samples import described
 from minigrad import nn, optim
 
-QUICK = "--data synthetic --steps 20 --batch 8"
+QUICK = "--data synthetic --steps 25 --batch 8"
 WIDTH, DILATIONS, RATE = 32, (1, 2, 4, 8, 8), 3e-3
 LINEAR = 96.6  # nats of MNIST's test digits: 784 logistic regressions, each of a pixel upon those before it
 

@@ -1,7 +1,7 @@
 """Pixel by pixel: a network that says how probable a picture is, with no second one to judge it.
 
   python -m gans.pixelcnn                 learns digits, draws, completes halves
-  python -m gans.pixelcnn --data fashion  clothes
+  python -m gans.pixelcnn --data fashion  the same of clothes
 
 The probability of a picture is a product: that of its first pixel, of the second if the first is known, and so on, row
 by row. A network that answers for each pixel, "white with what probability?", is a model of whole pictures, if only no

@@ -279,9 +279,8 @@ class parallel:
 
     @property
     def arrays(self):
-        """The names of what the loop is given after start, stop and the slot, as text among arguments."""
-        code = self.loop.__code__
-        return ", ".join(code.co_varnames[3 if self.has_slot else 2:code.co_argcount])
+        """Names for what the loop is given after start, stop and the slot, as text among arguments."""
+        return ", ".join(f"a{i}" for i in range(self.loop.__code__.co_argcount - 2 - self.has_slot))
 
     def compile(self):
         """Make `run`."""

@@ -25,6 +25,7 @@
     imagesets.py     what is learnt from
     metrics/         how good samples are; measure.py: all of it for a run; judge.py: a classifier's word on it
     supervised.py    how much is read right, and what few labels are worth by themselves
+    pixels.py        pictures pixel by pixel: drawing, what they cost, what depends on what
     critics.py       what a critic has learnt; arithmetic.py: sums and multiples of seeds
     memory.py        what a training takes
     faults.py        faults of all this, to be noticed by the checks beside them; faults_growing.py:

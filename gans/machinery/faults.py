@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 
 import minigrad as mg
-from gans import cgan, dcgan, mnist
-from gans.machinery import faults_growing, judge, losses, metrics  # noqa: F401 (whose faults are added there)
+from gans import cgan, dcgan, mnist, pixelcnn
+from gans.machinery import faults_growing, judge, losses, metrics, pixels  # noqa: F401 (whose faults are added there)
 from gans.machinery.imagesets import Pictures
 from gans.machinery.metrics import features, modes, neighbours
 from gans.machinery.run import Run
@@ -117,6 +117,36 @@ for _demo, _train in ((mnist, mnist.train_steady), (cgan, cgan.train)):
           rewritten(_train, ("step % every == 0", "True")), _train.__name__, "lazy penalties")
 wrong("answers-swapped", "D is told that generated images are real", dcgan,
       rewritten(dcgan.train, ("NS.d(on_real, on_fake)", "NS.d(on_fake, on_real)")), "train", "a penalty")
+
+# Pictures pixel by pixel.
+
+wrong("pixels-mask-b-first", "the first layer sees the pixel itself", pixelcnn,
+      rewritten(pixelcnn.borders, ('mask == "A"', "False")), "borders", "pixel by pixel")
+wrong("pixels-mask-a-everywhere", "later layers leave out the own value, too", pixelcnn,
+      rewritten(pixelcnn.borders, ('mask == "A"', "True")), "borders", "pixel by pixel")
+wrong("pixels-cut-before", "a layer's first rows and columns are cut off instead of its last", pixelcnn.Masked,
+      rewritten(pixelcnn.Masked.forward, (":x.shape[2], :x.shape[3]", "-x.shape[2]:, -x.shape[3]:")), "forward",
+      "pixel by pixel")
+wrong("pixels-blind-spot", "the stack along a row is told nothing of the rows above", pixelcnn.PixelCNN,
+      rewritten(pixelcnn.PixelCNN.forward, (" + first", ""), (" + told", "")), "forward", "pixel by pixel")
+wrong("pixels-place-of-the-first", "while drawing, every row takes itself for the first", pixelcnn.PixelCNN,
+      rewritten(pixelcnn.PixelCNN.above, ("first:first + x.shape[2]", ":x.shape[2]")), "above", "pixel by pixel")
+wrong("pixels-mean", "what a picture costs is the mean over its pixels", pixels,
+      rewritten(pixels.nats, (".sum(1)", ".mean(1)")), "nats", "pixel by pixel")
+wrong("pixels-negative", "what a picture costs is what its negative does", pixels,
+      rewritten(pixels.nats, ("with_logits(logits", "with_logits(-logits")), "nats", "pixel by pixel")
+wrong("pixels-drawn-upside-down", "a pixel is white where its noise is above its probability", pixels.Draw,
+      rewritten(pixels.Draw.complete.__wrapped__, ("< logits", "> logits")), "complete", "pixel by pixel")
+wrong("pixels-early-noise", "a pixel's noise is that of the one before it", pixels.Draw,
+      rewritten(pixels.Draw.complete.__wrapped__, ("i:i + 1, here] <", "i:i + 1, slice(j - 1, j) if j else here] <")),
+      "complete", "pixel by pixel")
+wrong("pixels-forgotten", "while drawing, layers with holes remember too little", pixels.Memory,
+      rewritten(pixels.Memory.__call__, ("- (count - 1) * dilation]", "- (count - 1)]")), "__call__", "pixel by pixel")
+wrong("pixels-threshold", "pixels are white if they are bright enough", pixels,
+      rewritten(pixels.binarised, ("255 * stream(*key).random(images.shape, np.float32) < images", "images > 127")),
+      "binarised", "pixel by pixel")
+wrong("pixels-linear-ahead", "the linear model sees the whole picture", pixels.Linear,
+      rewritten(pixels.Linear.forward, (" * self.before", "")), "forward", "pixel by pixel")
 
 
 @functools.cache
@@ -307,3 +337,33 @@ def check_lazy_penalties():
                                  f"{abs(lazy - eager).max()} off that under one of 8 at every step")
         if abs(gradient(3, 2.0, 4) - gradient(3, 0.0, 1)).max() > 1e-4 * scale:
             raise AssertionError(f"{train.__name__}: a step between two penalties has one")
+
+
+@check("pixel by pixel")
+def check_pixel_by_pixel():
+    """Two small models of pictures: the probabilities of all of 3x3 pixels, what depends on what, what they draw."""
+    state = mg.initial_seed(), mg.get_rng_state()
+    mg.manual_seed(1)
+    try:
+        net, linear = pixelcnn.PixelCNN(4), pixels.Linear(9)
+        for p in (net.place, *linear.parameters()):
+            p.data.copy_(mg.randn(*p.shape))
+    finally:
+        mg.manual_seed(state[0])
+        mg.set_rng_state(state[1])
+    expect(round(float(pixels.nats(mg.tensor([[0.0, 1.0]]), mg.tensor([[1.0, 1.0]]))), 6), 1.006409,
+           "ln 2 and -ln of the sigmoid of 1, the nats of two white pixels")
+    every = (np.arange(512)[:, None] >> np.arange(9) & 1).astype(np.float32).reshape(512, 1, 3, 3)
+    for name, model in (("a PixelCNN", net), ("the linear model", linear)):
+        with mg.no_grad():
+            total = float((-pixels.nats(model(mg.tensor(every)), mg.tensor(every)).double()).exp().sum())
+        expect(round(total, 4), 1.0, f"the sum of the probabilities that {name} has for all pictures of 3x3 pixels")
+    expect(pixels.dependence(net, (9, 9)), [0, 0], "pixels that are seen too early, and never")
+    z = mg.tensor(stream(1, "z").random((2, 1, 10, 10), np.float32))
+    x, logits = pixels.Draw(net).complete(mg.zeros_like(z), z, 0)
+    with mg.no_grad():
+        whole = net(x)
+    expect(np.round(abs(logits.numpy() - whole.numpy()).max(), 4), 0.0, "the error of the logits that are drawn by")
+    expect(x, z.numpy() < 1 / (1 + np.exp(-whole.numpy())), "what is drawn by this noise")
+    grey = pixels.binarised(np.full((1, 100, 100, 1), 51, np.uint8), 1, "grey")
+    expect(abs(grey.mean() - 0.2) < 0.02, True, f"whether a fifth of what is a fifth of white is white ({grey.mean()})")

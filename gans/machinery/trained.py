@@ -1,0 +1,67 @@
+"""What was trained before, as chapters take it that look into it: a generator by name, or a run's, and its D."""
+
+import argparse
+import importlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gans.machinery import folder, generators, samples
+from gans.machinery.commandline import say
+from gans.machinery.imagesets import DIGITS, learnt_from
+from minigrad import checkpoint, nn
+from minigrad.errors import MinigradError
+
+
+class Trained(NamedTuple):
+    """A generator in evaluation mode, and where it comes from."""
+
+    G: Any
+    demo: str
+    options: argparse.Namespace  # of the run that made it
+    run: Path | None  # that run's folder, where it is here
+
+    def pictures(self):
+        """The Pictures that it has learnt from."""
+        found = learnt_from(self.options)
+        say(f"data: {found.provenance}; images of {found.shape[0]}x{found.shape[1]}")
+        return found
+
+
+def source_option(p):
+    """Add --from to a parser: what is looked into."""
+    p.add_argument("--from", dest="source", default="faces-dcgan", metavar="NAME|RUN",
+                   help="a generator of python -m gans.hub list, or the folder of a run (faces-dcgan)")
+
+
+def opened(source):
+    """The Trained of a name of gans.hub, or of the folder of a run.
+
+    MinigradError where it is neither, or makes something else than images from random noise.
+    """
+    if Path(source).exists() or "/" in source:
+        config = folder.read(source)
+        found = Trained(samples.load(source), config["demo"], argparse.Namespace(**config), Path(source))
+    else:
+        G = generators.load(source)
+        found = Trained(G, G.card["demo"], argparse.Namespace(**G.card["options"]), None)
+    if found.G.image_shape is None or not isinstance(found.G.seeds, str):
+        raise MinigradError(f"--from {source}: gans.{found.demo} makes no images from random noise; take the run of "
+                            "another demo, or a generator of python -m gans.hub list")
+    return found
+
+
+def discriminator(trained):
+    """(A new generator and D of the kind, initialised; whether D has what the run learnt).
+
+    MinigradError where D is not made of convolutions.
+    """
+    chapter = importlib.import_module(f"gans.{trained.demo}")
+    G, D = chapter.networks(trained.options) if hasattr(chapter, "generator") and hasattr(chapter, "paper") else (
+        None, None)
+    if not isinstance(D, nn.Sequential) or not isinstance(D[0], nn.Conv2d):
+        raise MinigradError(f"--from {trained.run or trained.G.card['name']}: the D of gans.{trained.demo} has no "
+                            "convolutions to look into; take a run of gans.dcgan, or faces-dcgan, mnist-dcgan, "
+                            "fashion-dcgan")
+    if trained.run:
+        D.load_state_dict(checkpoint.load(trained.run / "checkpoint", log=say).state["parts"]["D"])
+    return G, D, bool(trained.run)

@@ -15,8 +15,9 @@ Rashid (2020):
     directions  the way from straight to smiling is what a logistic regression finds between their seeds
     inversion   which seed draws this picture? Down the slope of the difference, through G, which stands still
 
-Attributes are read by a network that has learnt from faces of which all is known (gans/machinery/attributes.py), those of
-digits by a classifier, and by their ink and slant. For photographs nobody knows: there are walks and inversion alone.
+Attributes are read by a network that has learnt from faces of which all is known (gans/machinery/attributes.py),
+those of digits by a classifier, and by their ink and slant. Of photographs nothing is known: there are walks and
+inversion alone.
 
 What to look at: walk.png, where every picture on the way could be an end; arithmetic.png; confusion.png, what was asked
 and what is read; directions.png. samples/ and training.gif show seeds being found: at the left pictures of G itself,
@@ -119,7 +120,8 @@ def demo(argv=None):
     p.add_argument("--loss", choices=["absolute", "squared"], default="absolute", metavar="NAME",
                    help="the difference of two pictures: absolute, squared")
     p.add_argument("--known", type=positive, default=6000, metavar="N", help="seeds whose pictures are read (6000)")
-    p.add_argument("--shades", type=int, choices=[3, 6], default=3, metavar="N", help="of skin that are told apart: 3, 6")
+    p.add_argument("--shades", type=int, choices=[3, 6], default=3, metavar="N",
+                   help="of skin that are told apart: 3, 6")
     args = parse(p, argv)
     trained = opened(args.source)
     pictures = trained.pictures()

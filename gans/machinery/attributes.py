@@ -93,7 +93,7 @@ class Figures:
 
 
 def reader_of(pictures, shades=3):
-    """What reads such Pictures, or None for those whose attributes nobody knows: photographs, and pictures of one's own.
+    """What reads such Pictures, or None where nobody knows their attributes: photographs, and pictures of one's own.
 
     `shades` of skin: 3 or 6.
     """
@@ -170,3 +170,20 @@ def boxes(truth, name, size=SIDE):
     changed = (on != off).any(3)
     return np.stack([edge for axis in (2, 1) for side in (changed.any(axis),)
                      for edge in (side.argmax(1), size - side[:, ::-1].argmax(1))], 1)
+
+
+def known(pictures, n=1000):
+    """(Images (n, H, W, C) that nobody has learnt from, {what may be told of each: booleans (n,)}, truth or None).
+
+    Of drawn faces that is who smiles and who wears glasses, and the truth is all of it; of digits and clothes two
+    classes; of other pictures which are the brighter ones.
+    """
+    if pictures.name == "synthetic-faces":
+        images, truth = synthetic_faces(n, 3, pictures.shape[0])
+        return images, {name: truth[name] for name in ("smile", "glasses")}, truth
+    images = pictures.held_out[:n]
+    if pictures.held_out_labels is not None:
+        labels, names = pictures.held_out_labels[:n], names_of(pictures)
+        return images, {names[c]: labels == c for c in (1, 7)}, None
+    brightness = images.mean((1, 2, 3))
+    return images, {"brightness": brightness > np.median(brightness)}, None

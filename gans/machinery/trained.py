@@ -1,15 +1,19 @@
 """What was trained before, as chapters take it that look into it: a generator by name, or a run's, and its D."""
 
 import argparse
+import copy
 import importlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import minigrad as mg
 from gans.machinery import folder, generators, samples
 from gans.machinery.commandline import say
-from gans.machinery.imagesets import DIGITS, learnt_from
-from minigrad import checkpoint, nn
+from gans.machinery.imagesets import learnt_from
+from minigrad import checkpoint
 from minigrad.errors import MinigradError
+
+WITH_CONVOLUTIONS = ("dcgan",)  # the demos whose `networks` are Sequentials of them
 
 
 class Trained(NamedTuple):
@@ -50,18 +54,22 @@ def opened(source):
     return found
 
 
-def discriminator(trained):
-    """(A new generator and D of the kind, initialised; whether D has what the run learnt).
+def networks(trained, seed):
+    """(G, D, whether these have learnt), and D as it begins: the networks of a demo whose D is made of convolutions.
 
-    MinigradError where D is not made of convolutions.
+    Those of a run are as it saved them last; of a generator by name there is no D, so that it begins anew, by the seed.
+    MinigradError where the demo's D has no convolutions.
     """
-    chapter = importlib.import_module(f"gans.{trained.demo}")
-    G, D = chapter.networks(trained.options) if hasattr(chapter, "generator") and hasattr(chapter, "paper") else (
-        None, None)
-    if not isinstance(D, nn.Sequential) or not isinstance(D[0], nn.Conv2d):
-        raise MinigradError(f"--from {trained.run or trained.G.card['name']}: the D of gans.{trained.demo} has no "
-                            "convolutions to look into; take a run of gans.dcgan, or faces-dcgan, mnist-dcgan, "
-                            "fashion-dcgan")
-    if trained.run:
-        D.load_state_dict(checkpoint.load(trained.run / "checkpoint", log=say).state["parts"]["D"])
-    return G, D, bool(trained.run)
+    chapter, run = importlib.import_module(f"gans.{trained.demo}"), trained.run
+    mg.manual_seed(seed)
+    G, D = chapter.networks(trained.options) if trained.demo in WITH_CONVOLUTIONS else (None, None)
+    if D is None:
+        raise MinigradError(f"--from {run or trained.G.card['name']}: the D of gans.{trained.demo} has no convolutions "
+                            "to look into; take a run of gans.dcgan, or faces-dcgan, mnist-dcgan, fashion-dcgan")
+    blank = copy.deepcopy(D)
+    G.load_state_dict(trained.G.state_dict())
+    if run:
+        parts = checkpoint.load(run / "checkpoint", log=say).state["parts"]
+        G.load_state_dict(parts["G"])
+        D.load_state_dict(parts["D"])
+    return G, D, bool(run), blank

@@ -3,7 +3,7 @@
 import numpy as np
 
 from gans.machinery.arithmetic import walk as straight
-from gans.machinery.figures import sheets, written
+from gans.machinery.figures import sheets, show, strip, written
 from gans.machinery.generators import between
 from gans.machinery.pictures import grid
 from gans.machinery.plots import figure_of
@@ -23,7 +23,7 @@ def found(pictures, drawn):
 
 
 def walk(path, G, seed, rows=4):
-    """Ways between pairs of seeds: along the arc, on the straight line, and what a cross-fade of the ends looks like."""
+    """Ways between pairs of seeds: along the arc and on the straight line; for comparison, a cross-fade of two ends."""
     ends = noise(G, 2 * rows, seed, "walk").reshape(rows, 2, *G.seed_shape)
 
     def draw(z, row):
@@ -42,7 +42,7 @@ def walk(path, G, seed, rows=4):
 
 
 def arithmetic(path, known, draw, there, values, seed, rows=5):
-    """Sums of concepts: three pictures of each, that of their mean, and what the sum draws, with a little noise, too."""
+    """Sums of concepts: three pictures of each, that of their mean, and what the sum draws, without and with noise."""
     rows_of = {}
     for k in stream(seed, "shown sums").permutation(len(there)):  # one of each pair of attributes, then more
         rows_of.setdefault((there[k].first, there[k].second), []).append(there[k])
@@ -89,3 +89,81 @@ def pushes(path, known, draw, values, seed):
         drawn[f"{name}: towards {values[name][value]}"] = (
             [draw(z + np.outer(PUSHES, way)) for z in seeds], [f"{length:+d}" if length else "0" for length in PUSHES])
     return sheets(path, drawn, (6, 2.3 * len(drawn)))
+
+
+def stretched(maps):
+    """Maps (N, H, W) as uint8 images, each from its least (black) to its largest value (white)."""
+    low, high = maps.min((1, 2), keepdims=True), maps.max((1, 2), keepdims=True)
+    return np.rint((maps - low) / np.maximum(high - low, 1e-12) * 255).astype(np.uint8)
+
+
+def strength(maps):
+    """Slopes (N, C, H, W) as uint8 images (N, H, W): the sum of their absolute values, the strongest pixels white."""
+    weight = np.abs(maps).sum(1)
+    high = np.quantile(weight, 0.995, axis=(1, 2), keepdims=True)
+    return np.rint((weight / np.maximum(high, 1e-30)).clip(0, 1) * 255).astype(np.uint8)
+
+
+def coloured(images, size):
+    """uint8 images (N, h, w) or (N, h, w, 3) as (N, size, size, 3), by whole pixels."""
+    images = images[..., None].repeat(3, 3) if images.ndim == 3 else images
+    index = np.arange(size) * images.shape[1] // size
+    return images[:, index][:, :, index]
+
+
+def filters(path, rows):
+    """{title: {name of a row: images}} of some filters, a panel each: pictures, and the maps of each method below."""
+    figure, axes = figure_of((4.6 * len(rows), 0.62 * max(map(len, rows.values())) + 0.6), 1, len(rows))
+    for panel, (title, of) in zip(np.atleast_1d(axes), rows.items()):
+        size = next(iter(of.values())).shape[1]
+        strips = [strip(coloured(images, size)) for images in of.values()]
+        show(panel, np.concatenate(strips), title)
+        panel.set_yticks([len(strips[0]) * (k + 0.5) for k in range(len(of))], list(of), fontsize=8)
+        panel.tick_params(length=0)
+    return written(path, figure)
+
+
+def sanity(path, correlations, names):
+    """How alike a method's maps stay to the trained network's as its layers are made random: {method: shares}."""
+    figure, axes = figure_of((7, 4))
+    for method, values in correlations.items():
+        axes.plot(range(len(values)), values, "o-", label=method)
+    axes.set_xticks(range(len(names)), ["as trained", *[f"+ layer {name}" for name in names[1:]]])
+    axes.set(xlabel="layers with random weights, from D's answer downwards", ylabel="rank correlation with its own map",
+             title="A map that stays when the network is gone says nothing about it")
+    axes.set_ylim(-0.1, 1.05)
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.legend()
+    return written(path, figure)
+
+
+def forgetting(path, drawn):
+    """{title: [samples, the same without some maps, the same without others]}, one below the other."""
+    return sheets(path, {title: (rows, [""] * len(rows[0])) for title, rows in drawn.items()},
+                  (8, 2.6 * len(drawn) + 0.4))
+
+
+def first_filters(path, weights, others):
+    """D's first filters, (C, channels, h, w), beside those of a D that has learnt nothing."""
+    figure, axes = figure_of((9, 4.7), 1, 2)
+    for panel, title, w in zip(axes, ("D's first filters", "before it learnt anything"), (weights, others)):
+        reach = np.abs(w).max((1, 2, 3), keepdims=True)
+        tiles = np.rint((w / np.maximum(reach, 1e-12) + 1) * 127.5).astype(np.uint8).transpose(0, 2, 3, 1)
+        tiles = coloured(tiles[..., 0] if tiles.shape[-1] == 1 else tiles, 12 * w.shape[2])
+        show(panel, grid(tiles, scale=1), title)
+    return written(path, figure)
+
+
+def along(path, seen, image, each=12):
+    """A few of the maps (C, H, W) that the layers of G make of one seed, {name of the layer: maps}, and the image.
+
+    Of each layer those that vary most.
+    """
+    drawn = {}
+    for name, maps in seen.items():
+        chosen = maps[np.argsort(-maps.std((1, 2)), kind="stable")[:each]]
+        drawn[f"{name}: {len(maps)} maps of {maps.shape[1]}x{maps.shape[2]}, the {len(chosen)} that vary most"] = (
+            [coloured(stretched(chosen), 32)], [""] * len(chosen))
+    drawn["and what they become"] = ([coloured(np.concatenate([image[None], np.full_like(image[None].repeat(
+        each - 1, 0), 255)]), image.shape[0])], [""])
+    return sheets(path, drawn, (8, 1.0 * len(drawn) + 0.4))

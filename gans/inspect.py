@@ -28,14 +28,14 @@ import numpy as np
 from gans import dcgan
 from gans.machinery import saliency, views
 from gans.machinery.attributes import boxes, known, reader_of
-from gans.machinery.commandline import main, parse, parser, say
+from gans.machinery.commandline import main, parse, parser, positive, say
 from gans.machinery.losses import LN2
 from gans.machinery.maps import activations, forget, observed, without
 from gans.machinery.run import Run
 from gans.machinery.samples import as_images, as_real, noise, outputs
 from gans.machinery.trained import networks, opened, source_option
 
-QUICK = "--steps 40 --batch 16"
+QUICK = "--steps 60 --batch 16 --known 300"
 RECIPE = ("lr", "beta1", "penalty", "average")  # of the run that the generator comes from
 SHOWN = 6  # images of each filter
 
@@ -43,7 +43,7 @@ SHOWN = 6  # images of each filter
 def filters(run, G, D, blank, pictures):
     """What single filters respond to: filters.png, and for drawn faces whether occlusion agrees."""
     size, layers, results, rows = pictures.shape[0], activations(D)[1:], [], {}
-    images, questions, truth = known(pictures)
+    images, questions, truth = known(pictures, min(run.args.known, 1000))
 
     def form(images):
         return as_real(images, G)                                               # (N, 3, 32, 32)
@@ -77,7 +77,7 @@ def filters(run, G, D, blank, pictures):
             share = abs(away) / own if own > 0 else np.inf
             results.append((f"{name}: falls elsewhere / at it", share, share <= 0.5, "<=0.5"))
     run.paths.append(views.filters(run.folder / "filters.png", rows))
-    found, names = saliency.sanity(D, form(images[:64]))
+    found, names = saliency.sanity(D, form(images[:32]))
     run.paths.append(views.sanity(run.folder / "sanity.png", found, names))
     for method, values in found.items():
         say(f"layers made random: {method:<8} rank correlation " + ", ".join(f"{value:.2f}" for value in values))
@@ -88,12 +88,12 @@ def filters(run, G, D, blank, pictures):
 
 def forgetting(run, G, reader):
     """What G no longer draws without the maps that are tied to it: forgetting.png."""
-    layer, results, drawn = G[activations(G)[0]], [], {}
-    learnt, fresh = (noise(G, n, run.seed, name) for n, name in ((1500, "known"), (600, "fresh")))
+    layers, results, drawn = activations(G)[:2], [], {}
+    learnt, fresh = (noise(G, run.args.known // k, run.seed, name) for k, name in ((1, "known"), (2, "fresh")))
     asked = [("smile", 1), ("glasses", 1)] if "smile" in reader.values else [("class", 1), ("class", 7)]
     for name, value in asked:
-        word, found = reader.values[name][value], forget(G, reader.read, layer, name, value, learnt, fresh)
-        say(f"without {len(found.maps)} of G's maps, {word}: {found.before:.1%} of the samples before, "
+        word, found = reader.values[name][value], forget(G, reader.read, layers, name, value, learnt, fresh)
+        say(f"without {len(found.maps)} maps of G's layer {found.layer}, {word}: {found.before:.1%} of the samples before, "
             f"{found.after:.1%} after, {found.by_control:.1%} without as many others; as before: "
             + ", ".join(f"{key} {share:.0%}" for key, share in found.stay.items()))
         after, others = found.after / max(found.before, 1e-9), found.by_control / max(found.before, 1e-9)
@@ -104,7 +104,7 @@ def forgetting(run, G, reader):
                     (f"{word}: what else stays", stay, stay >= 0.9, ">=0.9")]
         those = fresh[reader.read(as_images(outputs(G, fresh), G))[name].argmax(1) == value][:12]
         drawn[f"{word}: samples; without {len(found.maps)} maps tied to it; without {len(found.maps)} others"] = [
-            without(G, those, layer, maps) for maps in ([], found.maps, found.control)]
+            without(G, those, G[found.layer], maps) for maps in ([], found.maps, found.control)]
     run.paths.append(views.forgetting(run.folder / "forgetting.png", drawn))
     return results
 
@@ -112,6 +112,8 @@ def forgetting(run, G, reader):
 def demo(argv=None):
     p = parser("inspect", __doc__, steps="600; none for the D of a run", batch=32)
     source_option(p)
+    p.add_argument("--known", type=positive, default=1200, metavar="N",
+                   help="seeds whose pictures are read, to choose maps by (1200)")
     args = parse(p, argv)
     trained = opened(args.source)
     moving, D, learnt, blank = networks(trained, args.seed)

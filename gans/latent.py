@@ -103,8 +103,9 @@ def concepts(run, G, reader):
             reached, kept = [*reached, share], [*kept, *rest.values()]
             say(f"  pushed to {word:<9} {share:.1%} are read so; as before: "
                 + ", ".join(f"{key} {same:.0%}" for key, same in rest.items()))
-    run.paths += [views.arithmetic(run.folder / "arithmetic.png", known, draw, there, reader.values, run.seed),
-                  views.confusion(run.folder / "confusion.png", counts, reader.values, right, len(there)),
+    if there:
+        run.paths.append(views.arithmetic(run.folder / "arithmetic.png", known, draw, there, reader.values, run.seed))
+    run.paths += [views.confusion(run.folder / "confusion.png", counts, reader.values, right, len(there)),
                   views.pushes(run.folder / "directions.png", known, draw, reader.values, run.seed)]
     run.measure(run.step, sums=right, pushed=np.mean(reached), kept=np.mean(kept), **pairs)
     bar = BARS.get(args.source, 0.5)

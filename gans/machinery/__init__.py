@@ -22,6 +22,10 @@
     metrics/         how good samples are; measure.py: all of it for a run; judge.py: a classifier's word on it
     supervised.py    how much is read right, and what few labels are worth by themselves
     critics.py       what a critic has learnt; arithmetic.py: sums and multiples of seeds
+    trained.py       what was trained before; attributes.py: what pictures look like, read by name
+    directions.py    ways to attributes, sums of concepts; ways.py: what lies between two seeds
+    maps.py          feature maps of G, and what it forgets without some; saliency.py: what filters respond to
+    views.py         pictures of all these
     memory.py        what a training takes
     faults.py        faults of all this, to be noticed by the checks beside them
 """

@@ -185,7 +185,7 @@ def sheets(path, drawn, size=(8, 9.6)):
     """{title: (rows of images, each (n, H, W) or (n, H, W, 3), the name of each column)}, one below the other."""
     heights = [len(rows) / len(rows[0]) for rows, _ in drawn.values()]  # of rows as wide as the figure
     figure, axes = figure_of(size, len(drawn), height_ratios=heights)
-    for panel, (title, (rows, names)) in zip(axes, drawn.items()):
+    for panel, (title, (rows, names)) in zip(np.atleast_1d(axes), drawn.items()):
         show(panel, np.concatenate([strip(row) for row in rows]), title)
         width = rows[0].shape[2] + 2
         panel.set_xticks([width * k + width / 2 for k in range(len(names))], names, fontsize=8)

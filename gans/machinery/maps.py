@@ -83,6 +83,7 @@ def alike(activity, chosen):
 class Forgotten(NamedTuple):
     """What `forget` finds: rates of an attribute, and the shares of samples of which other attributes stay."""
 
+    layer: int
     maps: np.ndarray
     control: np.ndarray  # as many maps of equal mean activation
     before: float
@@ -92,23 +93,40 @@ class Forgotten(NamedTuple):
     stay_by_control: dict
 
 
-def forget(G, read, layer, name, value, known, fresh):
-    """Drop the maps of a layer that are tied to a value of an attribute: Forgotten.
+def forget(G, read, layers, name, value, known, fresh):
+    """Drop the maps that are tied to a value of an attribute from one of some layers of G: Forgotten.
 
-    Which maps, and how few halve the rate, is found with the seeds `known`, (N, ...); all figures are of `fresh` ones.
+    Which of the layers, which maps, and how few halve the rate, is found with the seeds `known`, (N, ...): it is the
+    layer without whose maps most else stays. All figures are of `fresh` seeds.
     """
-    images, maps = observed(G, known, layer)
-    there = read(images)[name].argmax(1) == value
-    order, activity = tied(maps, there), maps.mean((0, 2, 3))
-    few, count = 0, len(order) // 3  # too few, enough
-    while few + 1 < count:
-        half = (few + count) // 2
-        left = read(without(G, known, layer, order[:half]))[name].argmax(1) == value
-        few, count = (few, half) if left.mean() <= HALF * there.mean() else (half, count)
-    chosen, control = order[:count], alike(activity, order[:count])
-    before, after, other = ({key: p.argmax(1) for key, p in read(found).items()} for found in (
-        as_images(outputs(G, fresh), G), without(G, fresh, layer, chosen), without(G, fresh, layer, control)))
+    tried = [(*_dropped(G, read, layer, name, value, known), layer) for layer in layers]
+    _, chosen, control, layer = max(tried, key=lambda found: found[0])
+    before, after, other = (_read(read, images) for images in (
+        as_images(outputs(G, fresh), G), without(G, fresh, G[layer], chosen), without(G, fresh, G[layer], control)))
     rates = [float((labels[name] == value).mean()) for labels in (before, after, other)]
-    stay = [{key: float((labels[key] == before[key]).mean()) for key in before if key != name}
-            for labels in (after, other)]
-    return Forgotten(chosen, control, *rates, *stay)
+    return Forgotten(layer, chosen, control, *rates, *(stay(before, labels, name) for labels in (after, other)))
+
+
+def stay(before, after, name):
+    """{attribute other than `name`: share of the labels that are what they were}."""
+    return {key: float((after[key] == before[key]).mean()) for key in before if key != name}
+
+
+def _read(read, images):
+    return {key: p.argmax(1) for key, p in read(images).items()}
+
+
+def _dropped(G, read, layer, name, value, seeds):
+    """(How much else stays, the fewest maps of a layer without which the rate is halved, as many like them)."""
+    images, maps = observed(G, seeds, G[layer])
+    before = _read(read, images)
+    there = before[name] == value
+    order = tied(maps, there)
+    few, enough = 0, max(1, len(order) // 3)
+    while few + 1 < enough:
+        half = (few + enough) // 2
+        after = _read(read, without(G, seeds, G[layer], order[:half]))
+        few, enough = (few, half) if (after[name] == value).mean() <= HALF * there.mean() else (half, enough)
+    chosen = order[:enough]
+    after = _read(read, without(G, seeds, G[layer], chosen))
+    return np.mean([*stay(before, after, name).values()]), chosen, alike(maps.mean((0, 2, 3)), chosen)

@@ -43,10 +43,10 @@ def walk(path, G, seed, rows=4):
 
 def arithmetic(path, known, draw, there, values, seed, rows=5):
     """Sums of concepts: three pictures of each, that of their mean, and what the sum draws, without and with noise."""
-    rows_of = {}
-    for k in stream(seed, "shown sums").permutation(len(there)):  # one of each pair of attributes, then more
-        rows_of.setdefault((there[k].first, there[k].second), []).append(there[k])
-    chosen = [s for turn in zip(*[(few * rows)[:rows] for few in rows_of.values()]) for s in turn][:rows]
+    pairs = {(s.first, s.second): [] for s in there}  # one of each pair of attributes, then more
+    for k in stream(seed, "shown sums").permutation(len(there)):
+        pairs[there[k].first, there[k].second].append(there[k])
+    chosen = [s for turn in zip(*[(few * rows)[:rows] for few in pairs.values()]) for s in turn][:rows]
     drawn = {}
     for s in chosen:
         groups = [known.seeds[known.exemplars(**concept)] for concept in s.concepts()]
@@ -105,8 +105,9 @@ def strength(maps):
 
 
 def coloured(images, size):
-    """uint8 images (N, h, w) or (N, h, w, 3) as (N, size, size, 3), by whole pixels."""
-    images = images[..., None].repeat(3, 3) if images.ndim == 3 else images
+    """uint8 images (N, h, w), (N, h, w, 1) or (N, h, w, 3) as (N, size, size, 3), by whole pixels."""
+    images = images[..., None] if images.ndim == 3 else images
+    images = images.repeat(3 // images.shape[3], 3)
     index = np.arange(size) * images.shape[1] // size
     return images[:, index][:, :, index]
 
@@ -145,12 +146,12 @@ def forgetting(path, drawn):
 
 def first_filters(path, weights, others):
     """D's first filters, (C, channels, h, w), beside those of a D that has learnt nothing."""
-    figure, axes = figure_of((9, 4.7), 1, 2)
+    figure, axes = figure_of((9, 3), 1, 2)
     for panel, title, w in zip(axes, ("D's first filters", "before it learnt anything"), (weights, others)):
         reach = np.abs(w).max((1, 2, 3), keepdims=True)
         tiles = np.rint((w / np.maximum(reach, 1e-12) + 1) * 127.5).astype(np.uint8).transpose(0, 2, 3, 1)
-        tiles = coloured(tiles[..., 0] if tiles.shape[-1] == 1 else tiles, 12 * w.shape[2])
-        show(panel, grid(tiles, scale=1), title)
+        tiles = coloured(tiles, 12 * w.shape[2])
+        show(panel, grid(tiles, 8, scale=1), title)
     return written(path, figure)
 
 
@@ -163,7 +164,9 @@ def along(path, seen, image, each=12):
     for name, maps in seen.items():
         chosen = maps[np.argsort(-maps.std((1, 2)), kind="stable")[:each]]
         drawn[f"{name}: {len(maps)} maps of {maps.shape[1]}x{maps.shape[2]}, the {len(chosen)} that vary most"] = (
-            [coloured(stretched(chosen), 32)], [""] * len(chosen))
-    drawn["and what they become"] = ([coloured(np.concatenate([image[None], np.full_like(image[None].repeat(
-        each - 1, 0), 255)]), image.shape[0])], [""])
-    return sheets(path, drawn, (8, 1.0 * len(drawn) + 0.4))
+            strip(coloured(stretched(chosen), 32)))
+    drawn["and what they become"] = strip(image[None])
+    figure, axes = figure_of((8, 1.05 * len(drawn) + 0.4), len(drawn))
+    for panel, (title, picture) in zip(axes, drawn.items()):
+        show(panel, picture, title)
+    return written(path, figure)

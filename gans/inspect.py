@@ -60,9 +60,10 @@ def filters(run, G, D, blank, pictures):
             return saliency.responses(net, layer, x)[:, channel]
 
         chosen = half + np.flatnonzero(there[half:2 * half])
-        maps = {method: saliency.saliency(method, D, response, form(images[chosen[:SHOWN]]))
-                for method in saliency.METHODS}
-        maps["guided, random D"] = saliency.saliency("guided", blank, untaught, form(images[chosen[:SHOWN]]))
+        chosen = chosen[np.argsort(-saliency.answers(response, form(images[chosen])), kind="stable")]
+        shown = form(images[chosen[:SHOWN]])                                    # those that it responds to most
+        maps = {method: saliency.saliency(method, D, response, shown) for method in saliency.METHODS}
+        maps["guided, random D"] = saliency.saliency("guided", blank, untaught, shown)
         title = f"filter {channel} of layer {layer}, which tells {name}"
         rows[title] = {"image": images[chosen[:SHOWN]], **{key: views.strength(one) for key, one in maps.items()},
                        "occlusion": views.stretched(saliency.occlusion(response, images[chosen[:SHOWN]], form).clip(0))}
@@ -93,8 +94,8 @@ def forgetting(run, G, reader):
     asked = [("smile", 1), ("glasses", 1)] if "smile" in reader.values else [("class", 1), ("class", 7)]
     for name, value in asked:
         word, found = reader.values[name][value], forget(G, reader.read, layers, name, value, learnt, fresh)
-        say(f"without {len(found.maps)} maps of G's layer {found.layer}, {word}: {found.before:.1%} of the samples before, "
-            f"{found.after:.1%} after, {found.by_control:.1%} without as many others; as before: "
+        say(f"without {len(found.maps)} maps of G's layer {found.layer}, {word}: {found.before:.1%} of the samples "
+            f"before, {found.after:.1%} after, {found.by_control:.1%} without as many others; as before: "
             + ", ".join(f"{key} {share:.0%}" for key, share in found.stay.items()))
         after, others = found.after / max(found.before, 1e-9), found.by_control / max(found.before, 1e-9)
         stay = np.mean(list(found.stay.values()))
@@ -128,7 +129,7 @@ def demo(argv=None):
             run.save(0)
         run.finish()
         for net in (D, blank):
-            net.eval().requires_grad_(False)
+            net.eval().requires_grad_(False).cpu()
         run.paths.append(views.first_filters(run.folder / "first.png", D[0].weight.cpu().numpy(),
                                              blank[0].weight.cpu().numpy()))
         one, seen = noise(G, 1, run.seed, "picture"), {}

@@ -91,8 +91,7 @@ def concepts(run, G, reader):
     pairs, counts = as_asked(there, reader.read(draw(z)))
     for pair, share in pairs.items():
         say(f"  {pair:<18} {share:.1%} of the sums are read as asked")
-    right = sum(share * sum(pair == f"{s.first} and {s.second}" for s in there) for pair, share in pairs.items())
-    right /= max(len(there), 1)
+    right = sum(pairs[f"{s.first} and {s.second}"] for s in there) / max(len(there), 1)
     say(f"sums of concepts, {len(there)} of them: {right:.1%} are read as asked, both attributes")
 
     others = noise(G, args.known // 15, run.seed, "pushed").reshape(args.known // 15, -1)

@@ -27,5 +27,5 @@
     maps.py          feature maps of G, and what it forgets without some; saliency.py: what filters respond to
     views.py         pictures of all these
     memory.py        what a training takes
-    faults.py        faults of all this, to be noticed by the checks beside them
+    faults.py        faults of all this, to be noticed by the checks beside them; insidefaults.py: of latent and inspect
 """

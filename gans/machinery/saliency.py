@@ -30,6 +30,12 @@ def responses(net, layer, images):
     return values.flatten(2).amax(2)
 
 
+def answers(response, x, at_once=100):
+    """response(x) for x (N, ...) as an array, some at a time."""
+    with mg.no_grad():
+        return np.concatenate([host(response(mg.tensor(x[k:k + at_once]))) for k in range(0, len(x), at_once)])
+
+
 def gradient(response, x):
     """d sum(response(x)) / dx as an array, for x (N, ...) as an array."""
     x = mg.tensor(x, requires_grad=True)
@@ -159,29 +165,25 @@ def occlusion(response, images, form, side=6, stride=2):
     """
     size = images.shape[1]
     starts = range(0, size - side + 1, stride)
-    with mg.no_grad():
-        whole = host(response(mg.tensor(form(images))))
-        fallen = [whole - host(response(mg.tensor(form(occluded(images, [(y, y + side, x, x + side)] * len(images))))))
-                  for y in starts for x in starts]
+    whole = answers(response, form(images))
+    fallen = [whole - answers(response, form(occluded(images, [(y, y + side, x, x + side)] * len(images))))
+              for y in starts for x in starts]
     return np.stack(fallen, 1).reshape(len(images), len(starts), len(starts))
 
 
 def best_filter(D, layers, x, there):
     """(layer, channel, `told`) of the filter whose response tells best whether an attribute is there, (N,) booleans."""
-    best = (layers[0], 0, -np.inf)
-    with mg.no_grad():
-        for layer in layers:
-            by = told(np.concatenate([host(responses(D, layer, mg.tensor(x[k:k + 100])))
-                                      for k in range(0, len(x), 100)]), there)
-            best = max(best, (layer, int(by.argmax()), float(by.max())), key=lambda found: found[2])
-    return best
+    found = []
+    for layer in layers:
+        by = told(answers(lambda some, layer=layer: responses(D, layer, some), x), there)
+        found.append((layer, int(by.argmax()), float(by.max())))
+    return max(found, key=lambda one: one[2])
 
 
 def falls(response, images, boxes, form, others=4):
     """How far a response falls, on average, where boxes (N, 4) are grey, and where equal boxes elsewhere are."""
     def mean(some):
-        with mg.no_grad():
-            return float(host(response(mg.tensor(form(some)))).mean())
+        return float(answers(response, form(some)).mean())
 
     whole = mean(images)
     away = [mean(occluded(images, elsewhere(boxes, images.shape[1], seed))) for seed in range(others)]

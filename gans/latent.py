@@ -124,7 +124,7 @@ def demo(argv=None):
                    help="of skin that are told apart: 3, 6")
     args = parse(p, argv)
     trained = opened(args.source)
-    pictures = trained.pictures()
+    pictures = trained.pictures(1)
     with Run(args, "seeds that are looked for: the difference of the pictures") as run:
         G = trained.G.to(run.device)
         half = max(1, args.batch // 2)

@@ -19,7 +19,7 @@ from minigrad.data.faces import HAIR, SKIN, draw_faces, synthetic_faces
 from minigrad.nn import functional as F
 from minigrad.random import stream
 
-DRAWN, STEPS, BATCH, RATE, SIDE = 3_000, 200, 64, 4e-3, 32
+DRAWN, STEPS, BATCH, RATE, SIDE = 3_000, 300, 64, 3e-3, 32
 TRUE = {"smile": ("straight", "smiling"), "glasses": ("plain", "glasses"),
         "hair": (HAIR[0], *(f"{colour} hair" for colour in HAIR[1:])), "skin": tuple(f"{shade} skin" for shade in SKIN)}
 TONES = ("light skin", "medium skin", "dark skin")  # of skin, two shades each

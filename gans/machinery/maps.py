@@ -81,52 +81,45 @@ def alike(activity, chosen):
 
 
 class Forgotten(NamedTuple):
-    """What `forget` finds: rates of an attribute, and the shares of samples of which other attributes stay."""
+    """What `forget` finds: rates of an attribute, and what becomes of the others, {name: share of the samples}."""
 
-    layer: int
     maps: np.ndarray
     control: np.ndarray  # as many maps of equal mean activation
     before: float
     after: float
     by_control: float
-    stay: dict  # {other attribute: share of the samples that are read as before}
-    stay_by_control: dict
+    stay: dict  # those that are read as before
+    lost: dict  # by how much the rates of the values that come less often fall, all together
 
 
-def forget(G, read, layers, name, value, known, fresh):
-    """Drop the maps that are tied to a value of an attribute from one of some layers of G: Forgotten.
+def forget(G, read, layer, name, value, known, fresh):
+    """Drop the maps of a layer that are tied to a value of an attribute: Forgotten.
 
-    Which of the layers, which maps, and how few halve the rate, is found with the seeds `known`, (N, ...): it is the
-    layer without whose maps most else stays. All figures are of `fresh` seeds.
+    Which maps, and how few halve the rate, is found with the seeds `known`, (N, ...); all figures are of `fresh` ones.
     """
-    tried = [(*_dropped(G, read, layer, name, value, known), layer) for layer in layers]
-    _, chosen, control, layer = max(tried, key=lambda found: found[0])
-    before, after, other = (_read(read, images) for images in (
-        as_images(outputs(G, fresh), G), without(G, fresh, G[layer], chosen), without(G, fresh, G[layer], control)))
-    rates = [float((labels[name] == value).mean()) for labels in (before, after, other)]
-    return Forgotten(layer, chosen, control, *rates, *(stay(before, labels, name) for labels in (after, other)))
-
-
-def stay(before, after, name):
-    """{attribute other than `name`: share of the labels that are what they were}."""
-    return {key: float((after[key] == before[key]).mean()) for key in before if key != name}
-
-
-def _read(read, images):
-    return {key: p.argmax(1) for key, p in read(images).items()}
-
-
-def _dropped(G, read, layer, name, value, seeds):
-    """(How much else stays, the fewest maps of a layer without which the rate is halved, as many like them)."""
-    images, maps = observed(G, seeds, G[layer])
-    before = _read(read, images)
-    there = before[name] == value
+    images, maps = observed(G, known, layer)
+    there = read(images)[name].argmax(1) == value
     order = tied(maps, there)
     few, enough = 0, max(1, len(order) // 3)
     while few + 1 < enough:
         half = (few + enough) // 2
-        after = _read(read, without(G, seeds, G[layer], order[:half]))
-        few, enough = (few, half) if (after[name] == value).mean() <= HALF * there.mean() else (half, enough)
+        left = read(without(G, known, layer, order[:half]))[name].argmax(1) == value
+        few, enough = (few, half) if left.mean() <= HALF * there.mean() else (half, enough)
     chosen = order[:enough]
-    after = _read(read, without(G, seeds, G[layer], chosen))
-    return np.mean([*stay(before, after, name).values()]), chosen, alike(maps.mean((0, 2, 3)), chosen)
+    control = alike(maps.mean((0, 2, 3)), chosen)
+    before, after, other = ({key: p.argmax(1) for key, p in read(without(G, fresh, layer, dropped)).items()}
+                            for dropped in ([], chosen, control))
+    rates = [float((labels[name] == value).mean()) for labels in (before, after, other)]
+    others = [key for key in before if key != name]
+    return Forgotten(chosen, control, *rates, {key: float((after[key] == before[key]).mean()) for key in others},
+                     {key: lost(before[key], after[key]) for key in others})
+
+
+def lost(before, after):
+    """By how much the rates of labels (N,) fall that come less often than before, all together.
+
+    >>> lost(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 0])), lost(np.array([0, 0, 1, 1]), np.array([0, 2, 1, 1]))
+    (0.0, 0.25)
+    """
+    counts = [np.bincount(labels, minlength=max(before.max(), after.max()) + 1) for labels in (before, after)]
+    return float((counts[0] - counts[1]).clip(0).sum() / len(before))

@@ -24,9 +24,10 @@ class Trained(NamedTuple):
     options: argparse.Namespace  # of the run that made it
     run: Path | None  # that run's folder, where it is here
 
-    def pictures(self):
-        """The Pictures that it has learnt from."""
-        found = learnt_from(self.options)
+    def pictures(self, most):
+        """The Pictures that it has learnt from, of drawn faces `most` at the most (and 2,000 that are kept back)."""
+        options = vars(self.options) | ({"limit": max(most, 2)} if self.options.data == "synthetic-faces" else {})
+        found = learnt_from(argparse.Namespace(**options))
         say(f"data: {found.provenance}; images of {found.shape[0]}x{found.shape[1]}")
         return found
 

@@ -45,10 +45,10 @@ def test_the_maps_that_paint_an_attribute_are_those_that_are_tied_to_it():
 
 def test_without_them_it_is_forgotten_and_nothing_else_and_other_maps_are_no_matter():
     G = generator()
-    found = maps.forget(G, read, [1], "left", 1, SEEDS[:200], SEEDS[200:])
+    found = maps.forget(G, read, G[1], "left", 1, SEEDS[:200], SEEDS[200:])
     before = (read(maps.without(G, SEEDS[200:], G[1], []))["left"].argmax(1) == 1).mean()
     assert found.before == pytest.approx(before) and found.after <= 0.55 * before and set(found.maps) <= {0, 1}
-    assert found.stay == {"right": 1.0} and len(found.control) == len(found.maps)
+    assert found.stay == {"right": 1.0} and found.lost == {"right": 0.0} and len(found.control) == len(found.maps)
     assert not set(found.control) & set(found.maps)
 
 

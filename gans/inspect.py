@@ -1,10 +1,11 @@
 """Looking inside: what D's filters respond to, whether pictures of that can be believed, and what G forgets.
 
-  python -m gans.inspect                       a D that learns from faces drawn by code beside the G of faces-dcgan
-  python -m gans.inspect --from runs/dcgan     D and G of a run of yours
-  python -m gans.inspect --from mnist-dcgan    digits, by another generator of gans.hub
+  python -m gans.inspect                      faces drawn by code: faces-dcgan
+  python -m gans.inspect --from mnist-dcgan   another of python -m gans.hub list
+  python -m gans.inspect --from runs/dcgan    D and G of a run of yours
 
-Nobody told D what a mouth is. Five looks at what it has found out:
+A generator by name comes without its D, so that one learns here first, beside it, for 400 steps. Nobody told it
+what a mouth is. Five looks at what it has found out:
 
     first filters   the weights that are laid on pixels: edges and colours
     filters         the pixels that a filter responds to, by the slope of its response: as it is, smoothed under noise,
@@ -75,7 +76,7 @@ def filters(run, G, D, blank, pictures):
             say("  within its box lie " + ", ".join(f"{saliency.in_boxes(one, at[:SHOWN]):.0%} of {key}"
                                                     for key, one in maps.items()))
             run.measure(run.step, **{f"{name} own": own, f"{name} elsewhere": away, f"{name} told": told})
-            share = abs(away) / own if own > 0 else np.inf
+            share = abs(away) / own if own > 0 else 99.0
             results.append((f"{name}: falls elsewhere / at it", share, share <= 0.5, "<=0.5"))
     run.paths.append(views.filters(run.folder / "filters.png", rows))
     found, names = saliency.sanity(D, form(images[:32]))

@@ -1,8 +1,8 @@
 """The space behind a generator: ways between seeds, sums of concepts, directions, and seeds that are found again.
 
-  python -m gans.latent                        faces drawn by code, by faces-dcgan of gans.hub
-  python -m gans.latent --from mnist-dcgan     another one of python -m gans.hub list
-  python -m gans.latent --from runs/dcgan      what you have trained
+  python -m gans.latent                      faces drawn by code: faces-dcgan
+  python -m gans.latent --from mnist-dcgan   another of python -m gans.hub list
+  python -m gans.latent --from runs/dcgan    what you have trained
 
 A generator draws one picture from each of infinitely many seeds. Four questions to the space that these lie in, after
 Radford, Metz & Chintala, "Unsupervised Representation Learning with Deep Convolutional GANs" (2016), section 6, and
@@ -10,9 +10,9 @@ Rashid (2020):
 
     walk        what lies between two seeds? Not a cross-fade, but pictures of their own. Seeds of 100 numbers from
                 N(0, 1) are all about 10 long; a straight line passes at 7, an arc stays where G has learnt
-    arithmetic  smiling with glasses - smiling without + straight without = straight with glasses? Each is the mean of
+    arithmetic  smiling with glasses - smiling without + serious without = serious with glasses? Each is the mean of
                 three seeds, and all such sums are tried, for all pairs of attributes and all of their values
-    directions  the way from straight to smiling is what a logistic regression finds between their seeds
+    directions  the way from serious to smiling is what a logistic regression finds between their seeds
     inversion   which seed draws this picture? Down the slope of the difference, through G, which stands still
 
 Attributes are read by a network that has learnt from faces of which all is known (gans/machinery/attributes.py),
@@ -100,7 +100,7 @@ def concepts(run, G, reader):
         for value, word in enumerate(reader.values[name]):
             share, rest = pushed(known, lambda z: reader.read(draw(z)), others, name, value)
             reached, kept = [*reached, share], [*kept, *rest.values()]
-            say(f"  pushed to {word:<9} {share:.1%} are read so; as before: "
+            say(f"  pushed to {word:<10} {share:.1%} are read so; as before: "
                 + ", ".join(f"{key} {same:.0%}" for key, same in rest.items()))
     if there:
         run.paths.append(views.arithmetic(run.folder / "arithmetic.png", known, draw, there, reader.values, run.seed))

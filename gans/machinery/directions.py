@@ -1,7 +1,7 @@
 """Directions of the seeds' space: what a logistic regression ties to an attribute, and sums of concepts.
 
 A concept is what seeds have in common whose images have two attributes in common, "smiling, with glasses": the mean of
-three of them. Where attributes are directions, smiling with brown hair - straight with brown hair + straight with blond
+three of them. Where attributes are directions, smiling with brown hair - serious with brown hair + serious with blond
 hair is smiling with blond hair (Radford, Metz & Chintala 2016, section 6.3, with men, women and glasses).
 """
 

@@ -26,9 +26,10 @@ class Trained(NamedTuple):
 
     def pictures(self, most):
         """The Pictures that it has learnt from, of drawn faces `most` at the most (and 2,000 that are kept back)."""
-        options = vars(self.options) | ({"limit": max(most, 2)} if self.options.data == "synthetic-faces" else {})
-        found = learnt_from(argparse.Namespace(**options))
-        say(f"data: {found.provenance}; images of {found.shape[0]}x{found.shape[1]}")
+        drawn = self.options.data == "synthetic-faces"
+        found = learnt_from(argparse.Namespace(**vars(self.options) | ({"limit": max(most, 2)} if drawn else {})))
+        words = "faces drawn by code" if drawn else found.provenance
+        say(f"data: {words}; images of {found.shape[0]}x{found.shape[1]}")
         return found
 
 

@@ -26,13 +26,6 @@ def test_the_d_of_a_run_is_looked_into_as_it_is_and_can_be_gone_on_with(there, t
     assert "steps of" not in capsys.readouterr().out.split("small")[-1], "nothing was trained"
 
 
-def test_a_run_that_is_resumed_is_the_same_to_the_bit(there, ended, interrupted, trained):
-    trained(inspect.demo, [*SMALL, "--out", "whole"])
-    interrupted(inspect.demo, [*SMALL, "--out", "parts"], 2)
-    trained(inspect.demo, ["--resume", "parts"])
-    assert ended("whole")[0] == ended("parts")[0]
-
-
 def test_a_d_without_convolutions_ends_in_a_line_before_anything_is_made(there, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(lambda: inspect.demo(["--from", "mnist-steady"]))

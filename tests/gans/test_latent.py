@@ -70,17 +70,9 @@ def test_a_run_writes_its_pictures_and_says_what_was_found(there, capsys):
     assert out.count("\nPASS") + out.count("\nFAIL") == 7 and "found again" in out and "sums of concepts" in out
 
 
-@pytest.mark.parametrize("source", ["mnist-dcgan", "fashion-dcgan"])
-def test_it_works_on_other_generators_of_the_hub(there, source):
-    assert latent.demo([*SMALL, "--from", source]) == 0
+def test_it_works_on_digits_and_one_attribute_fewer(there):
+    assert latent.demo([*SMALL, "--from", "mnist-dcgan"]) == 0
     assert (there / "runs/latent/confusion.png").stat().st_size > 1000
-
-
-def test_a_run_that_is_resumed_is_the_same_to_the_bit(there, ended, interrupted, trained):
-    trained(latent.demo, [*SMALL, "--out", "whole"])
-    interrupted(latent.demo, [*SMALL, "--out", "parts"], 3)
-    trained(latent.demo, ["--resume", "parts"])
-    assert ended("whole")[0] == ended("parts")[0]
 
 
 @pytest.mark.parametrize("source, says", [("nothing", "no generator of that name"), ("no/run", "no such folder")])

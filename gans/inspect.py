@@ -70,9 +70,9 @@ def filters(run, G, D, blank, pictures):
                        "occlusion": views.stretched(saliency.occlusion(response, images[chosen[:SHOWN]], form).clip(0))}
         if truth:
             at = boxes({key: values[chosen] for key, values in truth.items()}, name, size)
-            own, away = saliency.falls(response, images[chosen], at, form)
+            (own, away), (theirs, aside) = (saliency.falls(f, images[chosen], at, form) for f in (response, untaught))
             say(f"{title} by {told:.2f} deviations: falls by {own:.3f} where that is grey, by {away:.3f} where a box "
-                f"elsewhere is; a random D's best tells it by {random[2]:.2f}")
+                f"elsewhere is; a random D's best tells it by {random[2]:.2f}, falls by {theirs:.2g} and {aside:.2g}")
             say("  within its box lie " + ", ".join(f"{saliency.in_boxes(one, at[:SHOWN]):.0%} of {key}"
                                                     for key, one in maps.items()))
             run.measure(run.step, **{f"{name} own": own, f"{name} elsewhere": away, f"{name} told": told})

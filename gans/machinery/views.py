@@ -141,7 +141,7 @@ def sanity(path, correlations, names):
 def forgetting(path, drawn):
     """{title: [samples, the same without some maps, the same without others]}, one below the other."""
     return sheets(path, {title: (rows, [""] * len(rows[0])) for title, rows in drawn.items()},
-                  (8, 2.6 * len(drawn) + 0.4))
+                  (8, 2.25 * len(drawn) + 0.3))
 
 
 def first_filters(path, weights, others):

@@ -27,7 +27,11 @@
     supervised.py    how much is read right, and what few labels are worth by themselves
     pixels.py        pictures pixel by pixel: drawing, what they cost, what depends on what
     critics.py       what a critic has learnt; arithmetic.py: sums and multiples of seeds
+    trained.py       what was trained before; attributes.py: what pictures look like, read by name
+    directions.py    ways to attributes, sums of concepts; ways.py: what lies between two seeds
+    maps.py          feature maps of G, and what it forgets without some; saliency.py: what filters respond to
+    views.py         pictures of all these
     memory.py        what a training takes
-    faults.py        faults of all this, to be noticed by the checks beside them; faults_growing.py:
-                     those of growing
+    faults.py        faults of all this, to be noticed by the checks beside them; faults_growing.py: those of growing,
+                     faults_inside.py: of latent and inspect
 """

@@ -10,7 +10,14 @@ import numpy as np
 
 import minigrad as mg
 from gans import cgan, dcgan, mnist, pixelcnn
-from gans.machinery import faults_growing, judge, losses, metrics, pixels  # noqa: F401 (whose faults are added there)
+from gans.machinery import (
+    faults_growing,  # noqa: F401 (planted with these)
+    faults_inside,  # noqa: F401 (planted with these)
+    judge,
+    losses,
+    metrics,
+    pixels,
+)
 from gans.machinery.imagesets import Pictures
 from gans.machinery.metrics import features, modes, neighbours
 from gans.machinery.run import Run

@@ -13,7 +13,7 @@ def written(path, figure):
 
 
 def show(axes, picture, title):
-    """A uint8 picture (H, W) without ticks."""
+    """A uint8 picture (H, W) or (H, W, 3) without ticks."""
     axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     axes.set_title(title, fontsize=9)
@@ -21,8 +21,9 @@ def show(axes, picture, title):
 
 
 def strip(images, edge=1):
-    """Images (N, H, W) side by side, each with a grey edge."""
-    return np.concatenate([np.pad(image, edge, constant_values=64) for image in images], 1)
+    """Images (N, H, W) or (N, H, W, 3) side by side, each with a grey edge."""
+    edges = ((0, 0), (edge, edge), (edge, edge), (0, 0))[:images[0].ndim + 1]
+    return np.concatenate([*np.pad(images, edges, constant_values=64)], 1)
 
 
 def data(path, images, labels):
@@ -180,11 +181,12 @@ def gap(path, rows):
     return written(path, figure)
 
 
-def sheets(path, drawn):
-    """{title: (rows of images, each (n, H, W), the name of each column)}, one below the other."""
+def sheets(path, drawn, size=None):
+    """{title: (rows of images, each (n, H, W) or (n, H, W, 3), the name of each column)}, one below the other."""
     heights = [len(rows) / len(rows[0]) for rows, _ in drawn.values()]  # of rows as wide as the figure
-    figure, axes = figure_of((8, 8 * sum(heights) + 0.35 * len(drawn)), len(drawn), height_ratios=heights)
-    for panel, (title, (rows, names)) in zip(axes, drawn.items()):
+    size = size or (8, 8 * sum(heights) + 0.35 * len(drawn))
+    figure, axes = figure_of(size, len(drawn), height_ratios=heights)
+    for panel, (title, (rows, names)) in zip(np.atleast_1d(axes), drawn.items()):
         show(panel, np.concatenate([strip(row) for row in rows]), title)
         width = rows[0].shape[2] + 2
         panel.set_xticks([width * k + width / 2 for k in range(len(names))], names, fontsize=8)

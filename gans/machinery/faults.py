@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 
 import minigrad as mg
-from gans import cgan, dcgan, mnist
-from gans.machinery import judge, losses, metrics
+from gans import cgan, dcgan, mnist, pix2pix
+from gans.machinery import judge, losses, metrics, pairs, translate
 from gans.machinery.imagesets import Pictures
 from gans.machinery.metrics import features, modes, neighbours
 from gans.machinery.run import Run
@@ -118,6 +118,33 @@ for _demo, _train in ((mnist, mnist.train_steady), (cgan, cgan.train)):
 wrong("answers-swapped", "D is told that generated images are real", dcgan,
       rewritten(dcgan.train, ("NS.d(on_real, on_fake)", "NS.d(on_fake, on_real)")), "train", "a penalty")
 
+# Pictures of pictures.
+
+wrong("made-in-evaluation", "a generator of pictures drops nothing once it is trained", translate,
+      rewritten(translate.translated, ("G.train()", "G.eval()")), "translated", "pictures of pictures")
+wrong("made-by-any-numbers", "what a generator of pictures drops does not go by the seed", translate,
+      rewritten(translate.translated, (", numbers_of(seed)", "")), "translated", "pictures of pictures")
+wrong("u-net-over-the-batch", "a U-Net's layers look at the whole batch", pix2pix.UNet,
+      rewritten(pix2pix.UNet.__init__, ("super().__init__()", "nn.Module.__init__(self)"),
+                ("nn.InstanceNorm2d", "nn.BatchNorm2d")), "__init__", "pictures of pictures")
+wrong("u-net-without-skips", "a U-Net hands nothing across", pix2pix.UNet,
+      rewritten(pix2pix.UNet.__init__, ("super().__init__()", "nn.Module.__init__(self)"),
+                ("self.skips, k = skips, 2 if skips else 1", "self.skips, k = False, 1")), "__init__",
+      "pictures of pictures")
+wrong("d-of-one-picture", "the discriminator's answers are one for a whole picture", translate,
+      rewritten(translate.patches, ("nn.Conv2d(2 * width, 1, 4, 1, 1)", "nn.Conv2d(2 * width, 1, 4)")), "patches",
+      "pictures of pictures")
+wrong("pix2pix-unweighted", "pix2pix: the distance has no weight", pix2pix,
+      rewritten(pix2pix.train, ('g = args.weight * losses["l1"]', 'g = losses["l1"]')), "train", "a pair's step")
+wrong("pix2pix-unconditional", "pix2pix: D refuses no picture that belongs to something else", pix2pix,
+      rewritten(pix2pix.train, ("(chosen + 1)", "chosen")), "train", "a pair's step")
+wrong("pix2pix-d-detached", "pix2pix: G learns nothing from D", pix2pix,
+      rewritten(pix2pix.train, ('NS.g(D(mg.cat([given, made], 1)))', 'NS.g(D(mg.cat([given, made.detach()], 1)))')),
+      "train", "a pair's step")
+wrong("pix2pix-answers-swapped", "pix2pix: D is told that what was made belongs", pix2pix,
+      rewritten(pix2pix.train, ("NS.d(*answers)", "NS.d(*answers[::-1])")), "train", "a pair's step")
+wrong("edges-one-way", "outlines are those of one direction", pairs,
+      rewritten(pairs.edges, ("right ** 2 + down ** 2", "right ** 2 + right ** 2")), "edges", "pictures of pictures")
 
 @functools.cache
 def _digits():
@@ -307,3 +334,58 @@ def check_lazy_penalties():
                                  f"{abs(lazy - eager).max()} off that under one of 8 at every step")
         if abs(gradient(3, 2.0, 4) - gradient(3, 0.0, 1)).max() > 1e-4 * scale:
             raise AssertionError(f"{train.__name__}: a step between two penalties has one")
+
+
+@check("pictures of pictures")
+def check_pictures_of_pictures():
+    """A U-Net drops values by the seed, treats each picture by itself, and carries lines past its middle."""
+    state = mg.initial_seed(), repr(mg.get_rng_state())
+    with translate.numbers_of(1):
+        G = translate.described(pix2pix.UNet(1, 1, 4), (16, 16, 1), (16, 16, 1))
+        D = translate.patches(1, 2)
+    images = _digits()[0][:6, 6:22, 6:22, None]
+    first, again, other = (translate.translated(G, images, seed) for seed in (1, 1, 2))
+    expect([(first == again).all(), (first == other).all()], [True, False], "whether seeds 1 and 1, 1 and 2 agree")
+    if (mg.initial_seed(), repr(mg.get_rng_state())) != state:
+        raise AssertionError("making pictures changes the run's own numbers")
+    with mg.no_grad():
+        x = translate.values(images, G)
+        expect(D(x).shape, (6, 1, 3, 3), "the shape of answers to patches")
+        for layer in G.train().modules():
+            layer.training = not isinstance(layer, nn.Dropout)
+        whole, alone = G(x), mg.cat([G(x[k:k + 1]) for k in range(6)])
+        expect(np.round((whole - alone).numpy(), 4), np.zeros((6, 1, 16, 16)), "pictures of a batch, less each alone")
+        [p.zero_() for p in G.down[3].parameters()]
+        if float((G(x)[0] - G(x)[1]).abs().max()) == 0:
+            raise AssertionError("a U-Net whose middle is empty makes the same of all pictures")
+    corner = np.zeros((1, 6, 6), np.uint8)
+    corner[:, 3:, 3:] = 255
+    outline = pairs.edges(corner)[0] > 0
+    expect([outline[3, 4], outline[4, 3], outline[1, 1]], [True, True, False], "an outline's sides, and outside")
+
+
+@check("a pair's step")
+def check_a_pairs_step():
+    """D's and G's gradients at a step of pix2pix: the paper's, and a real picture beside another's outline."""
+    images = _digits()[0][:6, 6:22, 6:22, None]
+    some = pairs.Pairs("digits", "drawn", images[:, ::-1], images, images, images)
+    run = _run(1, batch=4, lr=0.0, weight=2.0, recipe="gan", skips="on", width=4, shapes=some.shapes)
+    run.batch_order, run.picture_due = lambda *_: np.arange(2, 6), lambda _: False
+    with translate.numbers_of(1):
+        G, D = pix2pix.train(run, some)
+    with translate.numbers_of(1):
+        other = pix2pix.train(SimpleNamespace(**vars(run) | {"steps": list}), some)
+        given, wanted, others = (translate.values(x, G) for x in (some.given[2:], images[2:], some.given[[3, 4, 5, 0]]))
+        made = other[0](given)
+
+        def answers(a, b):
+            return other[1](mg.cat([a, b], 1))
+
+        false = (losses.called_fake(answers(given, made.detach())) + losses.called_fake(answers(others, wanted))) / 2
+        d = (losses.called_real(answers(given, wanted)) + false) / 2
+        g = losses.called_real(answers(given, made)) + 2 * (made - wanted).abs().mean()
+    for net, mine, loss in ((D, other[1], d), (G, other[0], g)):
+        slopes = mg.autograd.grad(loss, [*mine.parameters()], retain_graph=True)
+        scale = max(float(slope.abs().max()) for slope in slopes)
+        for p, slope in zip(net.parameters(), slopes):
+            expect(np.round((p.grad - slope).numpy() / scale, 5), np.zeros(p.shape), "the error of a gradient")

@@ -63,7 +63,8 @@ DRIVER = textwrap.dedent("""
     commandline.main(lambda: module.demo(options))
 """)
 SMALL = {"face": ["--data", "synthetic-faces", "--size", "16", "--batch", "8"],  # options
-         "dcgan": ["--data", "synthetic-faces", "--size", "16", "--width", "2", "--batch", "8"]}
+         "dcgan": ["--data", "synthetic-faces", "--size", "16", "--width", "2", "--batch", "8"],
+         "pix2pix": ["--data", "colour", "--size", "16", "--width", "4", "--batch", "8"]}
 
 
 def has_batches(name):
@@ -108,7 +109,8 @@ OPTIONS = {"mnist": [["--recipe", "steady"], ["--recipe", "book"], ["--from-the-
            "modes": [["--loss", "ns"], ["--loss", "ebgan"], ["--collapse", "--minibatch-discrimination"]],
            "face": [["--data", "synthetic-faces", "--size", "16"]],
            "dcgan": [["--data", "synthetic", "--width", "4"],
-                     ["--data", "synthetic-faces", "--size", "16", "--width", "4"]]}
+                     ["--data", "synthetic-faces", "--size", "16", "--width", "4"]],
+           "pix2pix": [["--data", "colour", "--size", "16", "--width", "4"]]}
 EVERY = [(name, options) for name in CHAPTERS for options in OPTIONS.get(name, [[]])]
 
 

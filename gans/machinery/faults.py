@@ -9,10 +9,11 @@ from types import SimpleNamespace
 import numpy as np
 
 import minigrad as mg
-from gans import cgan, dcgan, mnist, pix2pix
-from gans.machinery import judge, losses, metrics, pairs, translate
+from gans import cgan, cyclegan, dcgan, mnist, pix2pix
+from gans.machinery import counterparts, judge, losses, metrics, pairs, translate
 from gans.machinery.imagesets import Pictures
 from gans.machinery.metrics import features, modes, neighbours
+from gans.machinery.pool import Pool
 from gans.machinery.run import Run
 from gans.machinery.samples import described
 from minigrad import nn
@@ -145,6 +146,36 @@ wrong("pix2pix-answers-swapped", "pix2pix: D is told that what was made belongs"
       rewritten(pix2pix.train, ("NS.d(*answers)", "NS.d(*answers[::-1])")), "train", "a pair's step")
 wrong("edges-one-way", "outlines are those of one direction", pairs,
       rewritten(pairs.edges, ("right ** 2 + down ** 2", "right ** 2 + right ** 2")), "edges", "pictures of pictures")
+
+# Two sets without pairs.
+
+wrong("identity-of-the-wrong-pair", "cyclegan: G is to leave alone what it is to change", cyclegan,
+      rewritten(cyclegan.train, ("l1_loss(G(b), b) + l1_loss(F(a), a)", "l1_loss(G(a), a) + l1_loss(F(b), b)")),
+      "train", "a circle's step")
+wrong("circle-one-way", "cyclegan: only one of the two ways leads back", cyclegan,
+      rewritten(cyclegan.train, ("l1_loss(G(like_a), b)", "l1_loss(F(like_b), a)")), "train", "a circle's step")
+wrong("circle-of-one-set", "cyclegan: G is to be taken for the set that it comes from", cyclegan,
+      rewritten(cyclegan.train, ("LSGAN.g(D_b(like_b))", "LSGAN.g(D_a(like_b))")), "train", "a circle's step")
+wrong("circle-pools-mixed", "cyclegan: each D is shown what is meant for the other", cyclegan,
+      rewritten(cyclegan.train, ("(like_a, like_b), \"ab\"", "(like_b, like_a), \"ab\"")), "train", "a circle's step")
+wrong("pool-forgets", "a pool shows what comes, whatever it keeps", Pool,
+      rewritten(Pool.__call__, ("picture, self.kept[k] = self.kept[k].clone(), picture", "self.kept[k] = picture")),
+      "__call__", "a pool")
+wrong("pool-shows-itself", "a pool shows what it has just kept for what was there", Pool,
+      rewritten(Pool.__call__, ("self.kept[k].clone(), picture", "self.kept[k], picture")), "__call__", "a pool")
+wrong("pool-keeps-graphs", "a pool's pictures hang on the graph that made them", Pool,
+      rewritten(Pool.__call__, ("with mg.no_grad():", "if True:"), ("pictures.detach()", "pictures")), "__call__",
+      "a pool")
+wrong("pool-never-full", "a pool keeps its first picture alone", Pool,
+      rewritten(Pool.__call__, ("self.filled += 1", "pass")), "__call__", "a pool")
+wrong("truth-of-oneself", "pictures are compared with what they were made of", counterparts,
+      rewritten(counterparts.beside_truth, ("Told(l1(made, truth)", "Told(l1(made, given)")), "beside_truth",
+      "counterparts")
+wrong("noise-at-the-end", "noise is added to what comes back instead of half way", counterparts,
+      rewritten(counterparts.hidden, ("back(half + coins.permute(0, 3, 1, 2) * (NOISE / 127.5))",
+                                      "back(half) + coins.permute(0, 3, 1, 2) * (NOISE / 127.5)")), "hidden",
+      "counterparts")
+
 
 @functools.cache
 def _digits():
@@ -389,3 +420,59 @@ def check_a_pairs_step():
         scale = max(float(slope.abs().max()) for slope in slopes)
         for p, slope in zip(net.parameters(), slopes):
             expect(np.round((p.grad - slope).numpy() / scale, 5), np.zeros(p.shape), "the error of a gradient")
+
+
+@check("a circle's step")
+def check_a_circles_step():
+    """All gradients at a step of cyclegan, by what the paper says of two sets."""
+    images = _digits()[0][:8, 6:22, 6:22, None].repeat(3, 3)
+    sets = pairs.Pairs("digits", "drawn", images, images[:, ::-1], images, images)
+    run = _run(1, batch=3, lr=0.0, cycle=10.0, identity=5.0, pool=4, width=2, steps=1, shapes=sets.shapes)
+    run.batch_order, run.picture_due = lambda *_: np.arange(3), lambda _: False
+    run.uniform = functools.partial(Run.uniform, run)
+    with translate.numbers_of(1):
+        G, F = cyclegan.train(run, sets)
+    D_a, D_b = run.parts["D_a"], run.parts["D_b"]
+    a, b = (translate.values(part[chosen], G) for part, chosen in counterparts.unpaired(run, 1, sets))
+    like_b, like_a = G(a), F(b)
+    back_a, back_b = F(like_b), G(like_a)
+    d = sum(((D(x) - 1) ** 2).mean() + (D(y.detach()) ** 2).mean() for D, x, y in ((D_a, a, like_a), (D_b, b, like_b)))
+    g = ((D_b(like_b) - 1) ** 2).mean() + ((D_a(like_a) - 1) ** 2).mean()
+    g = g + 10 * ((back_a - a).abs().mean() + (back_b - b).abs().mean())
+    g = g + 5 * ((G(b) - b).abs().mean() + (F(a) - a).abs().mean())
+    for nets, loss in (((D_a, D_b), d / 2), ((G, F), g)):
+        trained = [p for net in nets for p in net.parameters()]
+        slopes = mg.autograd.grad(loss, trained, retain_graph=True)
+        scale = max(float(slope.abs().max()) for slope in slopes)
+        for p, slope in zip(trained, slopes):
+            expect(np.round((p.grad - slope).numpy() / scale, 4), np.zeros(p.shape), "the error of a gradient")
+
+
+@check("a pool")
+def check_a_pool():
+    """Five pictures through a pool of two, by hand; what it shows has no graph."""
+    pool, made = Pool(2, (1, 1, 1)), mg.arange(1.0, 6.0).reshape(5, 1, 1, 1).requires_grad_() * 1
+    numbers = mg.tensor([[0.1, 0.9], [0.1, 0.9], [0.1, 0.9], [0.9, 0.9], [0.1, 0.9]])
+    shown = pool(made, numbers)
+    expect(shown.ravel().tolist(), [1, 2, 2, 4, 3], "what a pool shows")
+    expect(pool.kept.ravel().tolist(), [1, 5], "what it keeps")
+    expect([shown.requires_grad, pool.kept.requires_grad], [False, False], "whether that has a graph")
+
+
+@check("counterparts")
+def check_counterparts():
+    """Pictures that are their own true counterparts; noise half way to a net that makes it ten times as large."""
+    images = _digits()[0][:4, 6:22, 6:22, None].repeat(3, 3)
+    given = images // 2
+    expect(counterparts.beside_truth(given, images, images)[0], 0.0, "the distance of the truth to itself")
+    expect(counterparts.beside_truth(given, given, images).changed, 0.0, "the share that changed of what did not")
+
+    def times(factor):
+        net = translate.described(nn.Conv2d(3, 3, 1, bias=False), (16, 16, 3), (16, 16, 3))
+        net.weight.data.copy_(factor * mg.eye(3).reshape(3, 3, 1, 1))
+        return net
+
+    with translate.numbers_of(1):
+        clean, noisy = counterparts.hidden(times(0.1), times(10.0), given)
+    expect([round(255 * clean, 3), round(255 * noisy, 2)], [0.0, 20.0],
+           "a circle, in grey levels, without and with noise")

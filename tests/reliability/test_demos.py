@@ -64,7 +64,8 @@ DRIVER = textwrap.dedent("""
 """)
 SMALL = {"face": ["--data", "synthetic-faces", "--size", "16", "--batch", "8"],  # options
          "dcgan": ["--data", "synthetic-faces", "--size", "16", "--width", "2", "--batch", "8"],
-         "pix2pix": ["--data", "colour", "--size", "16", "--width", "4", "--batch", "8"]}
+         "pix2pix": ["--data", "colour", "--size", "16", "--width", "4", "--batch", "8"],
+         "cyclegan": ["--size", "16", "--width", "2", "--batch", "4"]}
 
 
 def has_batches(name):
@@ -110,7 +111,8 @@ OPTIONS = {"mnist": [["--recipe", "steady"], ["--recipe", "book"], ["--from-the-
            "face": [["--data", "synthetic-faces", "--size", "16"]],
            "dcgan": [["--data", "synthetic", "--width", "4"],
                      ["--data", "synthetic-faces", "--size", "16", "--width", "4"]],
-           "pix2pix": [["--data", "colour", "--size", "16", "--width", "4"]]}
+           "pix2pix": [["--data", "colour", "--size", "16", "--width", "4"]],
+           "cyclegan": [["--size", "16", "--width", "2", "--pool", "8"]]}
 EVERY = [(name, options) for name in CHAPTERS for options in OPTIONS.get(name, [[]])]
 
 

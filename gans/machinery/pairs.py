@@ -200,10 +200,9 @@ def dimensions(file):
 def matching(first, second):
     """The names, without what is after the dot, of the pictures that two folders both hold, pair by pair.
 
-    DataError for a picture without a partner, and for a pair of two sizes.
+    DataError for a picture without a partner, for two that could be one's, and for a pair of two sizes.
     """
-    files = [{str(file.relative_to(folder).with_suffix("")): file for file in sorted(folder.rglob("*"))
-              if is_image(file.relative_to(folder))} for folder in (first, second)]
+    files = by_name(first), by_name(second)
     alone = sorted(files[0].keys() ^ files[1].keys())
     if alone:
         mine, other = (files[0], second) if alone[0] in files[0] else (files[1], first)
@@ -216,6 +215,18 @@ def matching(first, second):
             raise DataError(f"{files[0][name]}: is {a[0]}x{a[1]} (width x height), its partner {files[1][name]} "
                             f"{b[0]}x{b[1]}; the two of a pair have to lie upon each other")
     return sorted(files[0])
+
+
+def by_name(folder):
+    """{path in a folder, without what is after the dot: file} of its pictures."""
+    found = {}
+    for file in sorted(folder.rglob("*")):
+        if is_image(file.relative_to(folder)):
+            other = found.setdefault(str(file.relative_to(folder).with_suffix("")), file)
+            if other != file:
+                raise DataError(f"{file}: has the name of {other.name} but for its ending, and only one of them can be "
+                                "of a pair; take the other out")
+    return found
 
 
 def places(images, names):

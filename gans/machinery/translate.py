@@ -27,7 +27,7 @@ BLOCK = 4  # pixels a side, by which pictures are compared that no classifier kn
 def described(G, given, made):
     """The generator G, which tells from now on that it makes pictures `made`, (H, W, C), of pictures `given`.
 
-    It takes and gives values from -1, black, to 1, white; `seed_shape` is None, as it takes no noise.
+    It takes and gives values from -1, black, to 1, white, and no noise; `given_shape` is what it takes.
     """
     G.given_shape = tuple(given)
     return samples.described(G, (), image_shape=made, value_range=(-1.0, 1.0), seeds="pictures")

@@ -8,7 +8,7 @@ from torch import nn as tnn
 import gans
 import minigrad as mg
 from gans import pix2pix
-from gans.machinery import commandline, measure, samples, translate
+from gans.machinery import commandline, generators, measure, samples, translate
 from gans.machinery.pairs import open_pairs
 from gans.machinery.parts import from_normal
 from minigrad.errors import MinigradError
@@ -123,7 +123,7 @@ def test_a_run_makes_pictures_of_pictures_and_no_samples(there, capsys):
     assert "made: 0." in (out := capsys.readouterr().out) and "run/pairs.png" in out
     G = gans.load("run")
     assert (G.given_shape, G.image_shape) == ((16, 16, 1), (16, 16, 3)) and not G.training
-    for refusing in (samples.main, measure.main):
+    for refusing in (samples.main, measure.main, lambda argv: generators.add(*argv)):
         with pytest.raises(MinigradError, match="run: its generator makes pictures of pictures, not of noise; python "
                                                 r"-m gans.apply run FILE\|FOLDER shows it some"):
             refusing(["run"])

@@ -82,6 +82,7 @@ def test_a_tenth_is_kept_back_and_never_learnt_from(folder):
 @pytest.mark.parametrize("spoil, says", [
     (lambda f: (f / "B" / "5.png").unlink(), "A/5.png: has no partner in .*B; give it a file of the same name there"),
     (lambda f: save(f / "B" / "99.png", picture(9)), "B/99.png: has no partner in .*A; give it"),
+    (lambda f: save(f / "A" / "5.bmp", picture(5)), "A/5.png: has the name of 5.bmp but for its ending, and only one"),
     (lambda f: [(f / "A" / name).unlink() for name in NAMES[:3]], r"has no partner in .*A \(3 files lack one\)"),
     (lambda f: save(f / "B" / "5.png", picture(5, 20, 22)), r"A/5.png: is 20x20 \(width x height\), its partner .*B/"
                                                              "5.png 22x20; the two of a pair have to lie upon each"),

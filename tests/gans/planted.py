@@ -38,7 +38,7 @@ def adam(rate, beta=0.5):
 
 
 STOP = 300  # steps, after which a run that is to be resumed is interrupted
-NO_PENALTY = "if penalty and step", "if False and step"
+NO_PENALTY = "if directions is not None", "if False"
 SLOW_G = adam("1e-3"), adam("1e-3 if net is D else 1e-5")
 
 

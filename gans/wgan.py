@@ -37,7 +37,7 @@ from gans.machinery.run import Run, beside
 from gans.machinery.samples import described
 from minigrad import nn, optim
 
-QUICK = "--data synthetic --steps 80"
+QUICK = "--data synthetic --steps 80 --batch 24"
 RECIPES = {  # the loss, steps of the critic for one of G, the optimiser of both
     "penalty": (WGAN, 5, lambda parameters: optim.Adam(parameters, 5e-4, betas=(0.0, 0.9))),
     "clip": (WGAN, 5, lambda parameters: optim.RMSprop(parameters, 5e-5)),
@@ -76,8 +76,8 @@ def critic_step(recipe, f, optimiser, real, fake, mix, weight=10.0):
     return {"d_real": d_real, "d_fake": d_fake, RECIPES[recipe][0].answers: answers}
 
 
-def train(run, pictures, judge):
-    """Returns the averaged G."""
+def train(run, pictures, judge, looks=20):
+    """Returns the averaged G. So many times (at every tenth step at the most) it is measured how things stand."""
     recipe, batch = run.args.recipe, run.args.batch
     G, f, (loss, n, optimiser) = generator().to(run.device), critic().to(run.device), RECIPES[recipe]
     average, optimiser_g, optimiser_f = optim.EMA(G, 0.999), optimiser(G.parameters()), optimiser(f.parameters())
@@ -102,7 +102,7 @@ def train(run, pictures, judge):
             found = ahead(run.batch(k, pictures, like=G), mix, seeds)
         run.log(step, **found, g=follow(run.noise(step, batch, 100, name="noise for G")))
         run.look(step, average.model, f)
-        if step % max(10, run.args.steps // 20) == 0 or step == run.args.steps:
+        if step % max(10, run.args.steps // looks) == 0 or step == run.args.steps:
             run.measure(step, **gaps(run, pictures, judge, G, f))
     return average.model
 
@@ -136,7 +136,7 @@ def demo(argv=None):
                    ("slope on a line, heaps 2 apart", two, abs(two - 1.1) <= 0.1, "1.0..1.2")]
         if args.check and args.recipe == "penalty":
             with beside(run, "plain", {"recipe": "plain", "steps": args.steps * 5}) as other:
-                plain = judged(other, train(other, pictures, judge), pictures, judge)
+                plain = judged(other, train(other, pictures, judge, looks=1), pictures, judge)
             say(f"{other.args.steps} steps of a plain GAN: {duration(other.seconds)}; {duration(run.seconds)} here")
             share = found.distance / plain.distance
             results += [("slope among digits", among, abs(among - 1) <= 0.2, "0.8..1.2"),

@@ -13,7 +13,7 @@ from minigrad.backend.device import cuda_is_available
 from minigrad.errors import MinigradError
 
 FREE = ("steps", "out", "resume", "check", "device", "anomaly", "capture", "uncaptured", "samples", "replay_step",
-        "seeds", "given", "command")
+        "seeds", "ablation", "given", "command")
 """Options that may change when a run is resumed; all others shape what it computes, and must not."""
 
 

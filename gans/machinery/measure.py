@@ -160,7 +160,7 @@ def main(argv=None):
     with telling(f"{n:,} samples of {run}, seed {seed}, are measured beside images that were kept back"):
         values = outputs(G, noise(G, n, seed))
         finite(str(run), "samples", values)
-        table = measured(as_images(values, G), pictures, judge=judge, classes=G.classes)
+        table = measured(as_images(values, G), pictures, judge=judge, classes=0 if G.coded else G.classes)
     for line in lines(table):
         say(line)
     return 0

@@ -83,6 +83,16 @@ def missed(straight, bent, kinds, numbers):
     return F.cross_entropy(bent[:, :KINDS], kinds), F.mse_loss(straight[:, KINDS:], numbers)
 
 
+def unsettled(straight, bent):
+    """How unsure and uneven the kinds of real images are, as they are read straight and warped.
+
+    All generated kinds come equally often. If G is right, those of real images do, too: entropy of their shares, ln 10.
+    """
+    kinds = straight[:, :KINDS].softmax(1)
+    shares = kinds.mean(0)
+    return -0.3 * (kinds * bent[:, :KINDS].log_softmax(1)).sum(1).mean() + (shares * (shares + 1e-8).log()).sum()
+
+
 def train(run, pictures, penalty=0.2, every=4):
     """Returns the averaged G, and D."""
     batch, worth = run.args.batch, run.args.information
@@ -100,10 +110,10 @@ def train(run, pictures, penalty=0.2, every=4):
 
         # 1 and 2. D learns from real and from generated images, and to read the code of the latter.
         still = fake.detach()
-        (on_real, _), (on_fake, straight), (_, bent) = D(real), D(still), D(warped(still, bend))
+        (on_real, known), (on_fake, straight), (_, bent) = D(real), D(still), D(warped(still, bend))
         d_real, d_fake = NS.d(on_real, on_fake)
         kind, number = missed(straight, bent, kinds, numbers)
-        d = d_real + d_fake + worth * (kind + number)
+        d = d_real + d_fake + worth * (kind + number + unsettled(known, D(warped(real, bend))[1]))
         if step % every == 0:
             directions = run.noise(step, *real.shape, name="directions")
             d = d + every * penalty / 2 * steepness(lambda x: D(x)[0], real, on_real, directions)

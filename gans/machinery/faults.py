@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 
 import minigrad as mg
-from gans import cgan, dcgan, infogan, mnist
-from gans.machinery import codes, judge, losses, metrics, warps
+from gans import cgan, dcgan, infogan, mnist, stacked
+from gans.machinery import codes, judge, losses, metrics, stackcounts, stacks, warps
 from gans.machinery.imagesets import Pictures
 from gans.machinery.metrics import features, modes, neighbours
 from gans.machinery.run import Run
@@ -315,7 +315,7 @@ wrong("code-not-for-g", "G pays nothing for a code that cannot be read", infogan
       rewritten(infogan.train, ("update(optimiser_g, g + worth * (kind + number))", "update(optimiser_g, g)")),
       "train", "a code")
 wrong("code-not-for-d", "D does not learn to read the code", infogan,
-      rewritten(infogan.train, ("d_fake + worth * (kind + number)", "d_fake")), "train", "a code")
+      rewritten(infogan.train, ("(kind + number + unsettled", "(unsettled")), "train", "a code")
 wrong("code-of-another", "D is to read other kinds than G was given", infogan,
       rewritten(infogan.train, ("mg.tensor(kinds,", "mg.tensor(kinds[::-1].copy(),")), "train", "a code")
 wrong("code-of-noise", "D is to read noise instead of the numbers", infogan,
@@ -326,6 +326,12 @@ wrong("code-kinds-straight", "kinds are read from straight images", infogan,
       rewritten(infogan.missed, ("bent[:, :KINDS]", "straight[:, :KINDS]")), "missed", "a code")
 wrong("code-numbers-bent", "numbers are read from warped images", infogan,
       rewritten(infogan.missed, ("straight[:, KINDS:]", "bent[:, KINDS:]")), "missed", "a code")
+wrong("code-uneven", "kinds of real images pay for being even", infogan,
+      rewritten(infogan.unsettled, (".mean() + (", ".mean() - (")), "unsettled", "a code")
+wrong("code-unsure", "kinds of real images pay for being sure", infogan,
+      rewritten(infogan.unsettled, ("-0.3", "0.3")), "unsettled", "a code")
+wrong("code-even-each", "each real image is to be of all kinds", infogan,
+      rewritten(infogan.unsettled, ("kinds.mean(0)", "kinds")), "unsettled", "a code")
 wrong("matched-greedily", "two kinds may be one digit", codes, lambda table: np.argmax(table, 1), "matched",
       "what codes are")
 wrong("slant-downward", "a slant to the right is one to the left", codes,
@@ -363,7 +369,10 @@ def _step_of_infogan(worth=0.7, batch=4):
         kind = (told.logsumexp(1) - (told * mg.tensor(kinds)).sum(1)).mean()
         return worth * (kind + ((D(fake)[1][:, 10:] - z[:, :2]) ** 2).mean())
 
-    (nn.functional.softplus(-D(real)[0]).mean() + nn.functional.softplus(D(fake.detach())[0]).mean()
+    p, q = (D(x)[1][:, :10].softmax(1) for x in (real, warps.warped(real, warps.warp(bend, 28))))
+    shares = p.mean(0)
+    settled = 0.3 * -(p * q.log()).sum() / batch + (shares * shares.log()).sum()
+    (worth * settled + nn.functional.softplus(-D(real)[0]).mean() + nn.functional.softplus(D(fake.detach())[0]).mean()
      + paid(D, fake.detach())).backward()
     later = run.parts["D"]  # after its update, as G meets it
     grads = [p.grad.numpy().copy() for p in later.parameters()]
@@ -409,3 +418,34 @@ def check_a_warp():
         beyond = np.pad(image, ((0, 1), (0, 1)))
         expected = {"none": image, "left": beyond[:4, 1:], "up": (beyond[:4, :4] + beyond[1:, :4]) / 2}[name]
         expect(found, expected, f"an image moved: {name}")
+
+
+# Stacked digits.
+
+wrong("pack-of-one", "a pack is one image again and again", stacked,
+      lambda images, pack: mg.cat([images[:len(images) // pack]] * pack, 1), "packed", "stacks")
+wrong("pack-across", "a pack has the same channel of its images side by side", stacked,
+      rewritten(stacked.packed, ("images.reshape(", "images.transpose(0, 1).reshape(")), "packed", "stacks")
+wrong("stack-of-one", "all digits of a stack are the same image", stacks.Stacks,
+      rewritten(stacks.Stacks.__getitem__, ("self.chosen[index]", "self.chosen[index][..., [0] * self.shape[3]]")),
+      "__getitem__", "stacks")
+wrong("stack-backwards", "a stack is read from its last channel to its first", stackcounts,
+      rewritten(stacks.modes, ("[::-1]", "")), "modes", "stacks")
+wrong("stack-summed", "a stack's mode is the sum of its digits", stackcounts, lambda digits: digits.sum(1), "modes",
+      "stacks")
+wrong("stack-first-channel", "every channel is read as the first", stackcounts,
+      rewritten(stackcounts.read, ("stacks[..., k]", "stacks[..., 0]")), "read", "stacks")
+
+
+@check("stacks")
+def check_stacks():
+    """Stacks and packs of images of one grey each, which a judge reads: which is which, by hand."""
+    images = np.full((9, 28, 28, 1), np.arange(9).reshape(9, 1, 1, 1), np.uint8)
+    chosen = np.array([[4, 0, 7], [1, 1, 2], [8, 3, 5]])
+    found = stacks.Stacks(images, chosen)[np.array([2, 0])]
+    expect(found[:, 5, 6], [[8, 3, 5], [4, 0, 7]], "the channels of two stacks")
+    judge = SimpleNamespace(read=lambda x: (None, np.eye(9)[x[:, 0, 0]]))
+    expect(stackcounts.read(judge, found), [835, 407], "the modes that two stacks are read as")
+    four = mg.tensor(np.arange(8.0).reshape(4, 2, 1, 1))
+    expect(stacked.packed(four, 2), np.arange(8.0).reshape(2, 4, 1, 1), "four images in packs of two")
+    expect(stacked.packed(four, 1), four, "packs of one")

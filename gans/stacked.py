@@ -35,8 +35,8 @@ from gans.machinery.stacks import stacked
 from minigrad import nn, optim
 from minigrad.errors import MinigradError
 
-LOSSES = {"dcgan": (NS, 1, 2e-4, 0.5), "wgan-gp": (WGAN, 3, 5e-4, 0.0)}  # steps of D for one of G, rate, beta1
-QUICK = "--data synthetic --steps 60 --width 8"
+LOSSES = {"dcgan": (NS, 1, 2e-3, 0.5), "wgan-gp": (WGAN, 3, 1e-3, 0.0)}  # steps of D for one of G, rate, beta1
+QUICK = "--data synthetic --steps 120"
 
 
 def generator(options):
@@ -94,17 +94,17 @@ def train(run, pictures):
 
 
 def demo(argv=None):
-    p = parser("stacked", __doc__, steps="2 digits 600, 3 digits 20000", batch=64, samples=True)
+    p = parser("stacked", __doc__, steps="2 digits 1000, 3 digits 4000", batch=64, samples=True)
     p.add_argument("--data", choices=DIGITS, default="auto", help="auto: MNIST, or digits drawn by code without it")
     p.add_argument("--digits", type=int, choices=[2, 3], default=2, help="in an image: 100 or 1,000 modes (2)")
     p.add_argument("--loss", choices=LOSSES, default="dcgan", help="dcgan, or a critic (dcgan)")
     p.add_argument("--pack", type=positive, default=2, metavar="N", help="images that D is shown at once (2)")
-    p.add_argument("--width", type=positive, default=16, metavar="W", help="of G (16)")
+    p.add_argument("--width", type=positive, default=8, metavar="W", help="of G (8)")
     p.add_argument("--shrink", type=positive, default=4, metavar="N", help="D is so many times narrower (4)")
     p.add_argument("--seeds", type=positive, metavar="N", help="with --check: compare N seeds, from --seed on (1)")
     args = parse(p, argv)
     only(args, ["seeds"], args.check, "--check")
-    args.steps = args.steps or {2: 600, 3: 20_000}[args.digits]
+    args.steps = args.steps or {2: 1000, 3: 4000}[args.digits]
     if args.batch % args.pack:
         raise MinigradError(f"--pack {args.pack}: a batch of {args.batch} is not so many whole packs; use a divisor")
     singles = open_digits(args.data)

@@ -86,20 +86,20 @@ def peak_memory():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
-class Peer:
-    """A worker process and the questions to it."""
+class Worker:
+    """A process `python -m MODULE ...` with a number of threads, which answers a line of JSON with another."""
 
-    def __init__(self, library, case, threads):
+    def __init__(self, command, threads):
         count = str(threads)
-        command = [sys.executable, "-m", "bench.peers", "--worker", library, "--cases", case, "--threads", count]
+        names = "MINIGRAD_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1],
-            env={**os.environ, "OMP_NUM_THREADS": count, "OPENBLAS_NUM_THREADS": count, "MKL_NUM_THREADS": count})
+            [sys.executable, "-m", *command, "--threads", count], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            text=True, cwd=Path(__file__).parents[1], env={**os.environ, **dict.fromkeys(names, count)})
 
-    def ask(self, count):
-        """Let the worker do `count` steps; its answer."""
+    def ask(self, question):
+        """The answer to anything that JSON can say."""
         try:
-            self.process.stdin.write(f"{count}\n")
+            self.process.stdin.write(f"{json.dumps(question)}\n")
             self.process.stdin.flush()
         except BrokenPipeError:  # it ended before; the empty line below tells
             pass
@@ -111,6 +111,13 @@ class Peer:
     def close(self):
         """End the worker."""
         self.process.communicate()
+
+
+class Peer(Worker):
+    """A library that trains one case: asked for a number of steps, it does them."""
+
+    def __init__(self, library, case, threads):
+        super().__init__(["bench.peers", "--worker", library, "--cases", case], threads)
 
 
 def compare(case, rounds, threads):

@@ -315,7 +315,7 @@ wrong("code-not-for-g", "G pays nothing for a code that cannot be read", infogan
       rewritten(infogan.train, ("update(optimiser_g, g + worth * (kind + number))", "update(optimiser_g, g)")),
       "train", "a code")
 wrong("code-not-for-d", "D does not learn to read the code", infogan,
-      rewritten(infogan.train, ("(kind + number + unsettled", "(unsettled")), "train", "a code")
+      rewritten(infogan.train, ("(kind + number + sort)", "sort")), "train", "a code")
 wrong("code-of-another", "D is to read other kinds than G was given", infogan,
       rewritten(infogan.train, ("mg.tensor(kinds,", "mg.tensor(kinds[::-1].copy(),")), "train", "a code")
 wrong("code-of-noise", "D is to read noise instead of the numbers", infogan,
@@ -327,9 +327,11 @@ wrong("code-kinds-straight", "kinds are read from straight images", infogan,
 wrong("code-numbers-bent", "numbers are read from warped images", infogan,
       rewritten(infogan.missed, ("straight[:, KINDS:]", "bent[:, KINDS:]")), "missed", "a code")
 wrong("code-uneven", "kinds of real images pay for being even", infogan,
-      rewritten(infogan.unsettled, (".mean() + (", ".mean() - (")), "unsettled", "a code")
+      rewritten(infogan.unsettled, ("unsure + (", "unsure - (")), "unsettled", "a code")
 wrong("code-unsure", "kinds of real images pay for being sure", infogan,
-      rewritten(infogan.unsettled, ("-0.3", "0.3")), "unsettled", "a code")
+      rewritten(infogan.unsettled, ("+ 0.3", "- 0.3")), "unsettled", "a code")
+wrong("code-warps-follow", "straight real images pay for what D says of warped ones", infogan,
+      rewritten(infogan.unsettled, ("kinds.detach()", "kinds")), "unsettled", "a code")
 wrong("code-even-each", "each real image is to be of all kinds", infogan,
       rewritten(infogan.unsettled, ("kinds.mean(0)", "kinds")), "unsettled", "a code")
 wrong("matched-greedily", "two kinds may be one digit", codes, lambda table: np.argmax(table, 1), "matched",
@@ -353,7 +355,7 @@ def _step_of_infogan(worth=0.7, batch=4):
     try:
         mg.manual_seed(1)
         images = _digits()[0][:batch][..., None]
-        run = _run(1, batch=batch, information=worth, noise=0.1)
+        run = _run(1, batch=batch, information=worth, noise=0.1, steps=1)
         infogan.train(run, Pictures("digits", "drawn", images, images))
         mg.manual_seed(1)
         G, D = infogan.generator(run.args), infogan.Discriminator()
@@ -361,17 +363,21 @@ def _step_of_infogan(worth=0.7, batch=4):
         mg.manual_seed(state[0])
         mg.set_rng_state(state[1])
     numbers, z = stream(0, "code", 1), run.noise(1, batch, 64)
-    kinds, bend = np.eye(10, dtype=np.float32)[numbers.integers(0, 10, batch)], 2 * numbers.random(6) - 1
+    kinds = np.eye(10, dtype=np.float32)[numbers.integers(0, 10, batch)]
+    bends = [warps.warp(2 * numbers.random(6) - 1, 28) for _ in range(4)]  # each of four images has its own
     real, fake = mg.tensor(images.reshape(batch, 784) / np.float32(255)), G(z, mg.tensor(kinds))
 
+    def bent(images):
+        return mg.stack([image @ mg.tensor(bend) for image, bend in zip(images, bends)])
+
     def paid(D, fake):
-        told = D(warps.warped(fake, warps.warp(bend, 28)))[1][:, :10]
+        told = D(bent(fake))[1][:, :10]
         kind = (told.logsumexp(1) - (told * mg.tensor(kinds)).sum(1)).mean()
         return worth * (kind + ((D(fake)[1][:, 10:] - z[:, :2]) ** 2).mean())
 
-    p, q = (D(x)[1][:, :10].softmax(1) for x in (real, warps.warped(real, warps.warp(bend, 28))))
+    p, q = (D(x)[1][:, :10].softmax(1) for x in (real, bent(real)))
     shares = p.mean(0)
-    settled = 0.3 * -(p * q.log()).sum() / batch + (shares * shares.log()).sum()
+    settled = -(p.detach() * q.log() + 0.3 * p * p.log()).sum() / batch + (shares * shares.log()).sum()
     (worth * settled + nn.functional.softplus(-D(real)[0]).mean() + nn.functional.softplus(D(fake.detach())[0]).mean()
      + paid(D, fake.detach())).backward()
     later = run.parts["D"]  # after its update, as G meets it

@@ -1,6 +1,6 @@
 """Small turns, slants, stretches and shifts of images, through which gradients flow.
 
-A warp is one matrix for all images of a batch: each pixel of the result is a mean of four pixels that lie together in
+A warp is a matrix: each pixel of the result is a mean of four pixels that lie together in
 the image, or of black beyond its edge.
 """
 
@@ -33,6 +33,8 @@ def warp(numbers, size):
     return matrix
 
 
-def warped(images, matrix):
-    """Images, a tensor of rows (N, pixels), or (N, C, H, W), under a warp."""
-    return (images.reshape(-1, len(matrix)) @ mg.tensor(matrix, device=images.device)).reshape(images.shape)
+def warped(images, matrices):
+    """Images, a tensor of rows (N, pixels), or (N, C, H, W), under warps, of which each part of them has its own."""
+    parts = [(part.reshape(-1, len(matrix)) @ mg.tensor(matrix, device=images.device)).reshape(part.shape)
+             for part, matrix in zip(images.chunk(len(matrices)), matrices)]
+    return mg.cat(parts)

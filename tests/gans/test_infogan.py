@@ -77,7 +77,7 @@ def test_steady_is_strictly_monotone(means, one_way):
 
 def test_a_warp_is_torchs_grid_sample():
     numbers, images = np.array([0.5, -0.7, 0.3, -0.4, 0.6, -0.9]), np.random.default_rng(0).random((3, 1, 28, 28))
-    ours = warped(mg.tensor(images.astype(np.float32)), warp(numbers, 28)).numpy()
+    ours = warped(mg.tensor(images.astype(np.float32)), [warp(numbers, 28)]).numpy()
     turn, slant, wide, high = numbers[:4] * [TURN, SLANT, STRETCH, STRETCH]
     turned = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     linear = turned @ np.array([[1, slant], [0, 1]]) @ np.diag(np.exp([wide, high]))
@@ -87,9 +87,16 @@ def test_a_warp_is_torchs_grid_sample():
     np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-5)
 
 
+def test_each_part_of_a_batch_has_a_warp_of_its_own():
+    images, (first, second) = mg.rand(5, 16), (warp(np.array([0, 0, 0, 0, x, 0]), 4) for x in (-0.5, 0.5))
+    found, parts = warped(images, [first, second]).numpy(), images.numpy()
+    np.testing.assert_allclose(found, np.concatenate([parts[:3] @ first, parts[3:] @ second]), atol=1e-6)
+    assert warped(images[:1], [first, second]).shape == (1, 16), "fewer images than warps"
+
+
 def test_gradients_flow_through_a_warp():
     matrix = warp(np.array([0.5, -0.7, 0.3, -0.4, 0.6, -0.9]), 5).astype(np.float64)
-    check_grad(lambda x: warped(x, matrix), np.random.default_rng(0).standard_normal((2, 1, 5, 5)))
+    check_grad(lambda x: warped(x, [matrix]), np.random.default_rng(0).standard_normal((2, 1, 5, 5)))
 
 
 def test_a_run_that_is_resumed_is_the_same_to_the_bit(there, ended, interrupted):
@@ -107,6 +114,7 @@ def test_it_says_what_its_codes_are_and_makes_samples_of_each_kind(there, capsys
     assert np.load("runs/infogan/labels.npy").tolist() == [*range(10)] * 2
     G = gans.load("runs/infogan")
     assert G(mg.zeros(3, *G.seed_shape), mg.eye(10)[:3]).shape == (3, 784)
+    assert G.coded and G.classes == 10, "there is a kind to give, but no class to ask for"
 
 
 def test_d_reads_nothing_of_a_code_that_nobody_pays_for(there, trained, monkeypatch):

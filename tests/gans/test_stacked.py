@@ -1,12 +1,14 @@
 """Stacked digits: which mode a stack is of, packs, equal images seen, what is counted; runs that go on."""
 
+from argparse import Namespace
+
 import numpy as np
 import pytest
 
 import gans
 import minigrad as mg
 from gans import stacked
-from gans.machinery import metrics, samples, stackcounts, stacks
+from gans.machinery import folder, imagesets, metrics, samples, stackcounts, stacks
 from gans.machinery.commandline import main
 from gans.machinery.imagesets import Pictures
 from gans.machinery.pictures import grid
@@ -96,6 +98,7 @@ def test_its_check_compares_packs_and_single_images_over_seeds_beside_real_stack
         assert words in out, words
     G = gans.load("runs/stacked")
     assert G(mg.zeros(3, *G.seed_shape)).shape == (3, 2, 28, 28)
+    assert imagesets.learnt_from(Namespace(**folder.read("runs/stacked"))).shape == G.image_shape
     assert samples.main(["runs/stacked"]) == 0 and (there / "runs/stacked/sample.png").stat().st_size > 100
 
 

@@ -143,7 +143,7 @@ def demo(argv=None):
         G, D = train(run, pictures)
         run.finish(G)
         found = codes.found(run, G, D, pictures, judged(run, G, pictures, judge).read)
-        return run.end(codes.results(*found, args.steps >= 3000), "python -m gans.infogan --information 0, unread codes")
+        return run.end(codes.results(*found, args.steps >= 3000), "python -m gans.infogan --information 0")
 
 
 if __name__ == "__main__":

@@ -114,10 +114,12 @@ class Worker:
 
 
 class Peer(Worker):
-    """A library that trains one case: asked for a number of steps, it does them."""
+    """A library that trains one case: asked for a number of steps, it does them. `module` is whose worker it is."""
+
+    module = "bench.peers"
 
     def __init__(self, library, case, threads):
-        super().__init__(["bench.peers", "--worker", library, "--cases", case], threads)
+        super().__init__([self.module, "--worker", library, "--cases", case], threads)
 
 
 def compare(case, rounds, threads):

@@ -15,26 +15,37 @@ import numpy as np
 BATCHES = 4  # different batches, used in turn, so that no data loading is timed
 
 
+class Turns:
+    """step(i): the function of tensors `learn`, a training step, on the arguments `data(i)`."""
+
+    def __init__(self, learn, data):
+        self.learn, self.data = learn, data
+
+    def __call__(self, i):
+        return self.learn(*self.data(i))
+
+
 def three_updates(D, G, optimisers, loss, targets, real, noise):
     """The book's step: D learns from real images, D from generated ones, G through D, with an update each."""
     (optimiser_d, optimiser_g), (one, zero) = optimisers, targets
 
-    def step(i):
-        d_real = loss(D(real[i % len(real)]), one)
+    def learn(real, first, second):
+        d_real = loss(D(real), one)
         optimiser_d.zero_grad()
         d_real.backward()
         optimiser_d.step()
-        d_fake = loss(D(G(noise[2 * i % len(noise)]).detach()), zero)
+        d_fake = loss(D(G(first).detach()), zero)
         optimiser_d.zero_grad()
         d_fake.backward()
         optimiser_d.step()
-        g = loss(D(G(noise[(2 * i + 1) % len(noise)])), one)
+        g = loss(D(G(second)), one)
         optimiser_g.zero_grad()
         g.backward()
         optimiser_g.step()
         return d_real, d_fake, g
 
-    return (D, G), step
+    return (D, G), Turns(learn, lambda i: (real[i % len(real)], noise[2 * i % len(noise)],
+                                           noise[(2 * i + 1) % len(noise)]))
 
 
 def pattern1010(torch, array):
@@ -94,13 +105,12 @@ def mnist_steady(torch, array, batch=64):
     noise = [array(rng.normal(size=(batch, 100))) for _ in range(BATCHES)]
     directions = [array(rng.normal(size=(batch, 784))) for _ in range(BATCHES)]
 
-    def step(i):
-        fake, answers = G(noise[i % BATCHES]), D(real[i % BATCHES])
+    def learn(real, seeds, direction):
+        fake, answers = G(seeds), D(real)
         d_real, d_fake = loss(answers, ones), loss(D(fake.detach()), zeros)
         d = d_real + d_fake
-        if i % 4 == 0:
-            nearby = real[i % BATCHES] + 0.3 * directions[i % BATCHES]
-            d = d + 0.4 * (((D(nearby) - answers) / 0.3) ** 2).mean()
+        if direction is not None:
+            d = d + 0.4 * (((D(real + 0.3 * direction) - answers) / 0.3) ** 2).mean()
         optimiser_d.zero_grad()
         d.backward()
         optimiser_d.step()
@@ -112,7 +122,8 @@ def mnist_steady(torch, array, batch=64):
         D.requires_grad_(True)
         return d_real, d_fake, g
 
-    return (D, G), step
+    return (D, G), Turns(learn, lambda i: (real[i % BATCHES], noise[i % BATCHES],
+                                           None if i % 4 else directions[i % BATCHES]))
 
 
 def convolutional(torch, array, D, G, latent, image, batch):
@@ -124,12 +135,12 @@ def convolutional(torch, array, D, G, latent, image, batch):
     real = [array(rng.uniform(-1, 1, (batch, *image))) for _ in range(BATCHES)]
     noise = [array(rng.normal(size=(batch, latent, 1, 1))) for _ in range(BATCHES)]
 
-    def step(i):
+    def learn(real, seeds):
         D.requires_grad_(True)
         optimiser_d.zero_grad()
-        d_real = loss(D(real[i % BATCHES]).view(-1), ones)
+        d_real = loss(D(real).view(-1), ones)
         d_real.backward()
-        fake = G(noise[i % BATCHES])
+        fake = G(seeds)
         d_fake = loss(D(fake.detach()).view(-1), zeros)
         d_fake.backward()
         optimiser_d.step()
@@ -140,7 +151,7 @@ def convolutional(torch, array, D, G, latent, image, batch):
         optimiser_g.step()
         return d_real, d_fake, g
 
-    return (D, G), step
+    return (D, G), Turns(learn, lambda i: (real[i % BATCHES], noise[i % BATCHES]))
 
 
 def dcgan(torch, array, nz=100, ngf=64, ndf=64, batch=32):
@@ -195,8 +206,7 @@ def wgan_critic(torch, array, batch=64):
     real, fake = ([array(rng.uniform(-1, 1, (batch, 1, 28, 28))) for _ in range(BATCHES)] for _ in range(2))
     mixes = [array(rng.random((batch, 1, 1, 1))) for _ in range(BATCHES)]
 
-    def step(i):
-        x, y, mix = real[i % BATCHES], fake[i % BATCHES], mixes[i % BATCHES]
+    def learn(x, y, mix):
         between = (mix * x + (1 - mix) * y).requires_grad_(True)
         slopes, = torch.autograd.grad(D(between).sum(), between, create_graph=True)
         penalty = (((slopes.flatten(1) ** 2).sum(1) + 1e-12).sqrt() - 1).pow(2).mean()
@@ -206,7 +216,7 @@ def wgan_critic(torch, array, batch=64):
         optimiser.step()
         return d_real, d_fake, penalty
 
-    return (D,), step
+    return (D,), Turns(learn, lambda i: (real[i % BATCHES], fake[i % BATCHES], mixes[i % BATCHES]))
 
 
 def digit_cnn(torch, array, batch=64):
@@ -219,14 +229,14 @@ def digit_cnn(torch, array, batch=64):
     images = [array(rng.random((batch, 1, 28, 28))) for _ in range(BATCHES)]
     labels = [array(rng.integers(0, 10, batch)).long() for _ in range(BATCHES)]
 
-    def step(i):
-        found = loss(net(images[i % BATCHES]), labels[i % BATCHES])
+    def learn(images, labels):
+        found = loss(net(images), labels)
         optimiser.zero_grad()
         found.backward()
         optimiser.step()
         return found,
 
-    return (net,), step
+    return (net,), Turns(learn, lambda i: (images[i % BATCHES], labels[i % BATCHES]))
 
 
 class Case(NamedTuple):

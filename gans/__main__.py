@@ -25,7 +25,8 @@ def listing():
         title = ast.get_docstring(ast.parse((Path(__file__).parent / f"{name}.py").read_text())).splitlines()[0]
         say(f"  python -m gans.{name:<12} {title}")
     say("\npython -m gans.sample RUN makes samples of what was trained, python -m gans.measure RUN says how good they "
-        "are,\npython -m gans.hub list shows what was trained before;\npython -m gans --check-all [--quick] runs the "
+        "are,\npython -m gans.monitor RUN what goes on in it, python -m gans.report RUN shows it on a page,\n"
+        "python -m gans.hub list shows what was trained before;\npython -m gans --check-all [--quick] runs the "
         "acceptance of every demo, or a small form of it.")
 
 

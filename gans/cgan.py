@@ -79,17 +79,14 @@ def train(run, pictures, penalty=0.2, every=4):
     optimiser_g, optimiser_d = (optim.Adam(net.parameters(), 1e-3, betas=(0.0, 0.999)) for net in (G, D))
     run.keep(G=G, D=D, average=average, optimiser_g=optimiser_g, optimiser_d=optimiser_d)
 
-    for step in run.steps():
+    @run.captured
+    def learn(real, asked, seeds, directions):
         # 1 and 2. D learns from real images with their own labels, and from images generated for the same labels.
-        real = run.batch(step, pictures, like=G)
-        chosen = run.batch_order(step, len(pictures.train), run.args.batch)
-        asked = one_hot(pictures.labels[chosen], CLASSES, run.device)
-        fake = G(run.noise(step, run.args.batch, 100), asked)
+        fake = G(seeds, asked)
         on_real, on_fake = D(real, asked), D(fake.detach(), asked)
         d_real, d_fake = NS.d(on_real, on_fake)
         d = d_real + d_fake
-        if step % every == 0:
-            directions = run.noise(step, *real.shape, name="directions")
+        if directions is not None:
             d = d + every * penalty / 2 * steepness(D, real, on_real, directions, 0.3, asked)
         update(optimiser_d, d)
 
@@ -98,14 +95,20 @@ def train(run, pictures, penalty=0.2, every=4):
             g = NS.g(D(fake, asked))
             update(optimiser_g, g)
         average.update()
+        return dict(d_real=d_real, d_fake=d_fake, g=g, logits=(on_real, on_fake), images=(real, fake))
 
-        run.log(step, d_real=d_real, d_fake=d_fake, g=g, logits=(on_real, on_fake), images=(real, fake))
+    for step in run.steps():
+        real, seeds = run.batch(step, pictures, like=G), run.noise(step, run.args.batch, 100)
+        chosen = run.batch_order(step, len(pictures.train), run.args.batch)
+        asked = one_hot(pictures.labels[chosen], CLASSES, run.device)
+        directions = run.noise(step, *real.shape, name="directions") if step % every == 0 else None
+        run.log(step, **learn(real, asked, seeds, directions))
         run.look(step, average.model, D)
     return average.model
 
 
 def demo(argv=None):
-    p = parser("cgan", __doc__, steps=12_000, batch=64, samples=True)
+    p = parser("cgan", __doc__, steps=12_000, batch=64, samples=True, capture=True)
     p.add_argument("--data", choices=DIGITS, default="auto", help="auto: MNIST, or digits drawn by code without it")
     p.add_argument("--labels", choices=["concat", "projection"], default="concat", help="how labels enter (concat)")
     args = parse(p, argv)

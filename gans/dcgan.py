@@ -82,14 +82,14 @@ def train(run, pictures, G, D, every=4):
     optimiser_g, optimiser_d = (optim.Adam(net.parameters(), args.lr, betas=(args.beta1, 0.999)) for net in (G, D))
     run.keep(G=G, D=D, average=average, optimiser_g=optimiser_g, optimiser_d=optimiser_d)
 
-    for step in run.steps():
+    @run.captured
+    def learn(real, seeds, directions):
         # 1 and 2. D learns from a batch of each, so that batch normalisation sees real and generated ones apart.
-        real, fake = run.batch(step, pictures, like=G), G(run.noise(step, args.batch, 100, 1, 1))
+        fake = G(seeds)
         on_real, on_fake = D(real), D(fake.detach())
         d_real, d_fake = NS.d(on_real, on_fake)
         d = d_real + d_fake
-        if args.penalty and step % every == 0:
-            directions = run.noise(step, *real.shape, name="directions")
+        if directions is not None:
             d = d + every * args.penalty / 2 * steepness(D, real, on_real, directions, reach=0.6)
         update(optimiser_d, d)
 
@@ -98,14 +98,18 @@ def train(run, pictures, G, D, every=4):
             g = NS.g(D(fake))
             update(optimiser_g, g)
         average.update()
+        return dict(d_real=d_real, d_fake=d_fake, g=g, logits=(on_real, on_fake), images=(real, fake))
 
-        run.log(step, d_real=d_real, d_fake=d_fake, g=g, logits=(on_real, on_fake), images=(real, fake))
+    for step in run.steps():
+        real, seeds = run.batch(step, pictures, like=G), run.noise(step, args.batch, 100, 1, 1)
+        due = args.penalty and step % every == 0
+        run.log(step, **learn(real, seeds, run.noise(step, *real.shape, name="directions") if due else None))
         run.look(step, average.model, D)
     return average.model
 
 
 def demo(argv=None):
-    p = parser("dcgan", __doc__, steps="digits 8000, others 4000", batch=32, samples=True)
+    p = parser("dcgan", __doc__, steps="digits 8000, others 4000", batch=32, samples=True, capture=True)
     image_options(p, "auto (MNIST, or drawn digits), mnist, fashion, synthetic, faces, synthetic-faces")
     p.add_argument("--size", type=positive, metavar="S", help="of the images (28 for digits, 64 for faces)")
     p.add_argument("--width", type=positive, default=32, metavar="W", help="channels of the widest images (32)")

@@ -66,19 +66,17 @@ def train(run, pictures, G, D, every=4):
     optimiser_g, optimiser_d = (optim.Adam(net.parameters(), args.lr, betas=(0.5, 0.999)) for net in (G, D))
     run.keep(G=G, D=D, average=average, optimiser_g=optimiser_g, optimiser_d=optimiser_d)
 
-    for step in run.steps():
+    @run.captured
+    def learn(real, seeds, directions):
         # 1 and 2. D learns from real and from generated faces in one update.
-        real, fake = run.batch(step, pictures, like=G), G(run.noise(step, args.batch, 100))
+        fake = G(seeds)
         on_real, on_fake = D(real), D(fake.detach())
         d_real, d_fake = NS.d(on_real, on_fake)
         d = d_real + d_fake
-        if args.penalty and step % every == 0:
-            directions = run.noise(step, *real.shape, name="u")
+        if directions is not None:
             d = d + every * args.penalty / 2 * steepness(D, real, on_real, directions, reach=0.3)
         update(optimiser_d, d)
-        optimiser_d.zero_grad()  # the memory of D's gradients and images is free for G's
-        run.log(step, images=(real, fake))
-        del real
+        optimiser_d.zero_grad()  # the memory of D's gradients is free for G's
 
         # 3. G learns to be answered with 1.
         with frozen(D):
@@ -86,15 +84,19 @@ def train(run, pictures, G, D, every=4):
             update(optimiser_g, g)
         optimiser_g.zero_grad()
         average.update()
+        return dict(d_real=d_real, d_fake=d_fake, g=g, logits=(on_real, on_fake), images=(real, fake))
 
-        run.log(step, d_real=d_real, d_fake=d_fake, g=g, logits=(on_real, on_fake))
+    for step in run.steps():
+        real, seeds = run.batch(step, pictures, like=G), run.noise(step, args.batch, 100)
+        due = args.penalty and step % every == 0
+        run.log(step, **learn(real, seeds, run.noise(step, *real.shape, name="u") if due else None))
         run.look(step, average.model, D)
     return average.model, {"parameters": size_of(G, D), "their running average": size_of(average),
                            "Adam's state": size_of(optimiser_g, optimiser_d)}
 
 
 def demo(argv=None):
-    p = parser("face", __doc__, steps=2_500, batch=32, samples=True)
+    p = parser("face", __doc__, steps=2_500, batch=32, samples=True, capture=True)
     image_options(p, "auto (CelebA, or drawn by code without it), faces, synthetic-faces")
     p.add_argument("--size", type=positive, metavar="S", help="pixels a side (as they are: 218x178)")
     p.add_argument("--limit", type=positive, default=LIMIT, metavar="N", help=f"photographs to learn from ({LIMIT})")

@@ -38,9 +38,8 @@ def networks(recipe):
         G = nn.Sequential(                                   # (N, 1): a single number is all there is to go by
             nn.Linear(1, 200), nn.Sigmoid(),                 # (N, 200)
             nn.Linear(200, 784), nn.Sigmoid())               # (N, 784): an image of 28x28, row by row
-        D = nn.Sequential(                                   # (N, 784)
-            nn.Linear(784, 200), nn.Sigmoid(),               # (N, 200)
-            nn.Linear(200, 1), nn.Sigmoid())                 # (N, 1)
+        D = nn.Sequential(nn.Linear(784, 200), nn.Sigmoid(),  # (N, 784) -> (N, 200)
+                          nn.Linear(200, 1), nn.Sigmoid())   # (N, 1)
         return described(G, (1,), seeds="uniform", image_shape=(28, 28, 1), rows=True), D
     G = nn.Sequential(                                       # (N, 100)
         nn.Linear(100, 200), nn.LeakyReLU(0.02),             # (N, 200)
@@ -61,31 +60,32 @@ def train_book(run, pictures):
     """The book's three steps, a minibatch at a time. Returns G."""
     first, batch = run.args.recipe == "first", run.args.batch
     G, D = (net.to(run.device) for net in networks(run.args.recipe))
-    loss, seeds = (nn.MSELoss(), run.uniform) if first else (nn.BCELoss(), run.noise)
+    loss, draw = (nn.MSELoss(), run.uniform) if first else (nn.BCELoss(), run.noise)
     optimiser_g, optimiser_d = (optim.SGD(net.parameters(), 0.01) if first else optim.Adam(net.parameters(), 1e-4)
                                 for net in (G, D))
     run.keep(G=G, D=D, optimiser_g=optimiser_g, optimiser_d=optimiser_d)
     ones, zeros = mg.ones(batch, 1, device=run.device), mg.zeros(batch, 1, device=run.device)
 
-    for step in run.steps():
+    @run.captured
+    def learn(real, seeds, others):
         # 1. D learns from real images, answer 1.
-        real = run.batch(step, pictures, like=G)
         on_real = D(real)
         d_real = loss(on_real, ones)
         update(optimiser_d, d_real)
-
         # 2. D learns from generated images, answer 0; no gradient reaches G.
         with mg.no_grad():
-            fake = G(seeds(step, batch, *G.seed_shape))
+            fake = G(seeds)
         on_fake = D(fake)
         d_fake = loss(on_fake, zeros)
         update(optimiser_d, d_fake)
-
         # 3. G learns to be answered with 1.
-        g = loss(D(G(seeds(step, batch, *G.seed_shape, name="noise for G"))), ones)
+        g = loss(D(G(others)), ones)
         update(optimiser_g, g)
+        return dict(d_real=d_real, d_fake=d_fake, g=g, probabilities=(on_real, on_fake), images=(real, fake))
 
-        run.log(step, d_real=d_real, d_fake=d_fake, g=g, probabilities=(on_real, on_fake), images=(real, fake))
+    for step in run.steps():
+        seeds = [draw(step, batch, *G.seed_shape, name=name) for name in ("noise", "noise for G")]
+        run.log(step, **learn(run.batch(step, pictures, like=G), *seeds))
         run.look(step, G, D)
     return G
 
@@ -97,41 +97,44 @@ def train_steady(run, pictures, every=4):
     optimiser_g, optimiser_d = (optim.Adam(net.parameters(), 1e-3, betas=(0.5, 0.999)) for net in (G, D))
     run.keep(G=G, D=D, average=average, optimiser_g=optimiser_g, optimiser_d=optimiser_d)
 
-    for step in run.steps():
+    @run.captured
+    def learn(real, seeds, directions):
         # 1 and 2. D learns from real and from generated images in one update.
-        real, fake = run.batch(step, pictures, like=G), G(run.noise(step, run.args.batch, 100))
+        fake = G(seeds)
         on_real, on_fake = D(real), D(fake.detach())
         d_real, d_fake = NS.d(on_real, on_fake)
         d = d_real + d_fake
-        if penalty and step % every == 0:  # R1 by a difference; rarely, and stronger, as in StyleGAN2
-            directions = run.noise(step, *real.shape, name="directions")
+        if directions is not None:  # R1 by a difference; rarely, and stronger, as in StyleGAN2
             d = d + every * penalty / 2 * steepness(D, real, on_real, directions, reach=0.3)
         update(optimiser_d, d)
-
         # 3. G learns to be answered with 1.
         with frozen(D):
             g = NS.g(D(fake))
             update(optimiser_g, g)
         average.update()
+        return dict(d_real=d_real, d_fake=d_fake, g=g, logits=(on_real, on_fake), images=(real, fake))
 
-        run.log(step, d_real=d_real, d_fake=d_fake, g=g, logits=(on_real, on_fake), images=(real, fake))
+    for step in run.steps():
+        real, seeds = run.batch(step, pictures, like=G), run.noise(step, run.args.batch, 100)
+        due = penalty and step % every == 0
+        run.log(step, **learn(real, seeds, run.noise(step, *real.shape, name="directions") if due else None))
         run.look(step, average.model, D)
     return average.model
 
 
 def demo(argv=None):
-    p = parser("mnist", __doc__, steps="12000, the book's 20000", batch=64, samples=True)
+    p = parser("mnist", __doc__, steps="12000, the book's 20000", batch=64, samples=True, capture=True)
     p.add_argument("--data", choices=DIGITS, default="auto", help="auto: MNIST, or digits drawn by code without it")
     p.add_argument("--recipe", choices=["steady", "book"], default="steady", help="how to train (steady)")
     p.add_argument("--from-the-start", dest="recipe", action="store_const", const="first", help="the first attempt")
     p.add_argument("--penalty", type=non_negative, default=0.2, metavar="X", help="what D pays for steepness (0.2)")
     p.add_argument("--average", type=decay, default=0.999, metavar="X", help="decay of G's average (0.999)")
     args = parse(p, argv)
-    only(args, ["penalty", "average"], args.recipe == "steady", "--recipe steady")
-    args.steps = args.steps or STEPS[args.recipe]
+    steady, args.steps = args.recipe == "steady", args.steps or STEPS[args.recipe]
+    only(args, ["penalty", "average"], steady, "--recipe steady")
     pictures = open_digits(args.data).for_run(args)
     with Run(args, f"{args.recipe}: the losses of D and G", QUARTER if args.recipe == "first" else LN2) as run:
-        G = (train_steady if args.recipe == "steady" else train_book)(run, pictures)
+        G = (train_steady if steady else train_book)(run, pictures)
         run.finish(G)
         found = judged(run, G, pictures)
         rules = arithmetic.of_seeds(run, G, pictures) if args.recipe != "first" else []  # whose seed is one number
@@ -140,8 +143,7 @@ def demo(argv=None):
             ("smallest share", found.shares.min(), found.shares.min() >= 0.02, ">=0.02"),
             ("largest share", found.shares.max(), found.shares.max() <= 0.25, "<=0.25"),
             ("Frechet distance / noise's", found.distance, found.distance <= 0.15, "<=0.15"), *rules,
-        ], "python -m gans.mnist, which keeps all digits" if args.recipe != "steady" else
-            "python -m gans.mnist --recipe book, to see a collapse")
+        ], f"python -m gans.mnist{' --recipe book, to see a collapse' * steady or ', which keeps all digits'}")
 
 
 if __name__ == "__main__":

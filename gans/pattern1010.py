@@ -61,9 +61,10 @@ def train(run):
     one, zero, half = (mg.tensor([value], device=run.device) for value in (1.0, 0.0, 0.5))
     real = mg.tensor(real_patterns(run.seed, run.start, max(run.args.steps - run.start, 1)), device=run.device)
 
-    for step in run.steps():
+    @run.captured
+    def learn(real):
         # 1. D learns that real data are real.
-        on_real = D(real[step - run.start - 1])
+        on_real = D(real)
         d_real = loss_function(on_real, one)
         optimiser_d.zero_grad()
         d_real.backward()
@@ -81,8 +82,10 @@ def train(run):
         optimiser_g.zero_grad()
         g.backward()
         optimiser_g.step()
+        return dict(d_real=d_real, d_fake=d_fake, g=g, probabilities=(on_real, on_fake))
 
-        run.log(step, d_real=d_real, d_fake=d_fake, g=g, probabilities=(on_real, on_fake))
+    for step in run.steps():
+        run.log(step, **learn(real[step - run.start - 1]))
         if run.picture_due(step):
             run.picture(step, picture(np.float32([output(G, half)])))
     return output(G, half)
@@ -118,7 +121,7 @@ def acceptance(steps, values, rows):
 
 
 def demo(argv=None):
-    p = parser("pattern1010", __doc__, steps=10_000)
+    p = parser("pattern1010", __doc__, steps=10_000, capture=True)
     p.add_argument("--seeds", type=positive, metavar="N", help="with --check: train N seeds from --seed on (20)")
     args = parse(p, argv)
     only(args, ["seeds"], args.check, "--check")

@@ -20,6 +20,7 @@ from minigrad.random import (Generator, default_generator, get_rng_state, initia
 float, double, half, long, int, bool = float32, float64, float16, int64, int32, bool_
 
 from minigrad import nn, optim
+from minigrad.capture import capture
 from minigrad.profiling import profile
 from minigrad.legacy import *  # noqa: F403
 from minigrad import (absent, accelerator, backends, cuda, data, legacy, linalg, lr_scheduler, mps, onnx, utils,

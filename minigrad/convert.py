@@ -2,7 +2,7 @@
 
 import numpy
 
-from minigrad.backend import array_module, backend_of
+from minigrad.backend import backend_of
 from minigrad.backend.device import device, move
 from minigrad.graph import Handle, Op
 
@@ -43,7 +43,7 @@ class CopyTo(Op):
         self.target = target
 
     def forward(self, x):
-        self.source = "cpu" if array_module(x) is numpy else "cuda"
+        self.source = backend_of(x).NAME
         return move(x, self.target)
 
     def backward(self, g):
@@ -195,7 +195,7 @@ class Conversions(Handle):
         if self.array.size != 1:
             raise ValueError(f"bool: a tensor of {self.array.size} elements, shape {self.array.shape}, is neither true "
                              "nor false; use .any() or .all()")
-        return _BOOL(self.item())
+        return _BOOL(self.array)
 
     def __len__(self):
         if not self.array.ndim:

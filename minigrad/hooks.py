@@ -7,17 +7,22 @@ from minigrad.graph import RETAIN, Handle, Op
 
 
 class HookHandle:
-    """What `register_hook` returns. Used in a `with` block it takes the hook off at its end."""
+    """What `register_hook` returns. Used in a `with` block it takes the hook off at its end.
 
-    _keys = itertools.count()
+    `changed` counts hooks of modules and leaves (`lasting`) that were registered or taken off anywhere.
+    """
 
-    def __init__(self, hooks, hook):
-        self.hooks, self.key = hooks, next(self._keys)
+    _keys, changed = itertools.count(), 0
+
+    def __init__(self, hooks, hook, lasting=True):
+        self.hooks, self.key, self.lasting = hooks, next(self._keys), lasting
         hooks[self.key] = hook
+        HookHandle.changed += lasting
 
     def remove(self):
         """Take the hook off."""
         self.hooks.pop(self.key, None)
+        HookHandle.changed += self.lasting
 
     def __enter__(self):
         return self
@@ -43,7 +48,7 @@ class Hooks(Handle):
 
         Hooks run in the order in which they were registered. The returned handle's `remove()` undoes it.
         """
-        return HookHandle(self._hooks("register_hook"), hook)
+        return HookHandle(self._hooks("register_hook"), hook, lasting=not isinstance(self.node, Op))
 
     def retain_grad(self):
         """Keep the gradient of this intermediate tensor in `.grad`, too: the one that all its hooks have left."""

@@ -11,6 +11,8 @@
     guidelines.py    networks by DCGAN's guidelines, kept or broken
     samples.py       samples of a generator, in training and of a finished run
     watch.py         figures that say how D and G are doing
+    monitor.py       what goes on in a run, in words; signs.py: the failures that it knows
+    report.py        a run on one page; svg.py: its plots
     replay.py        a step computed again, to the bit
     pictures.py      grids, PNG, GIF; plots.py: losses and drawings; portraits.py: games of two
                      numbers; figures.py: those of single chapters

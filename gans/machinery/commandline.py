@@ -12,7 +12,8 @@ from gans.machinery import folder
 from minigrad.backend.device import cuda_is_available
 from minigrad.errors import MinigradError
 
-FREE = ("steps", "out", "resume", "check", "device", "anomaly", "samples", "replay_step", "seeds", "given", "command")
+FREE = ("steps", "out", "resume", "check", "device", "anomaly", "capture", "samples", "replay_step", "seeds", "given",
+        "command")
 """Options that may change when a run is resumed; all others shape what it computes, and must not."""
 
 
@@ -23,7 +24,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 
-def parser(name, doc, *, steps, batch=None, samples=False):
+def parser(name, doc, *, steps, batch=None, samples=False, capture=False):
     """The parser of `python -m gans.NAME`; the chapter adds what is its own. `doc` is the chapter's docstring.
 
     `steps` is a number, or, where it depends on other options, words that tell: the default is then None. `--help` has
@@ -35,7 +36,7 @@ def parser(name, doc, *, steps, batch=None, samples=False):
     p = Parser(prog=f"python -m gans.{name}", usage="%(prog)s [options]",
                description=f"{title}\n\n{commands}" if commands else title,
                epilog=f"gans/{name}.py tells more.", formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.set_defaults(demo=name)
+    p.set_defaults(demo=name, capture=False)
     p.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", metavar="NAME",
                    help="auto (the GPU if there is one), cpu, cuda")
     p.add_argument("--seed", type=at_least(0), default=1, metavar="N", help="of weights, noise and data order (1)")
@@ -50,6 +51,8 @@ def parser(name, doc, *, steps, batch=None, samples=False):
                    help="compute step N of that run again, show its losses and gradients, write nothing")
     p.add_argument("--check", action="store_true", help="PASS or FAIL lines for what it should reach")
     p.add_argument("--anomaly", action="store_true", help="stop at the first NaN or inf and name its line")
+    if capture:
+        p.add_argument("--capture", action="store_true", help="replay steps as compiled code: the same bits, sooner")
     if samples:
         p.add_argument("--samples", type=at_least(1), metavar="N", help="write N samples to samples.npy, uint8")
     return p
@@ -111,10 +114,19 @@ def with_option(command, option, value):
     return shlex.join([*words[:3], option, str(value), *words[3:at], *words[at + 2:]])
 
 
+def command_of(config, options):
+    """The command line that gives a run of such a config.json, with what "auto" became among its options."""
+    if "command" not in config:
+        return "not known: an older version made the run"
+    return with_option(config["command"], "--data", options["data"]) if "data" in options else config["command"]
+
+
 def _refuse_together(args):
     """MinigradError for options that say nothing beside each other."""
     if args.resume and args.out:
         raise MinigradError(f"--out {args.out}: a run that is resumed stays in its folder; leave --out away")
+    if args.capture and args.anomaly:
+        raise MinigradError("--capture: a captured step has no ops for --anomaly to look at; leave one of them away")
     for other in ("check", "samples", "steps", "out"):
         if args.replay_step and other in args.given:
             raise MinigradError(f"--{other}: has no effect beside --replay-step, which trains and writes nothing; "

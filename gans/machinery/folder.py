@@ -47,8 +47,8 @@ def has_checkpoint(folder):
     return any((Path(folder) / "checkpoint").glob("step-*.json"))
 
 
-def read(folder, demo=None):
-    """The config of the run in a folder: its options by name.
+def read(folder, demo=None, saved=True):
+    """The config of the run in a folder: its options by name. `saved`: one that can be gone on with.
 
     CheckpointError, which says what the folder is instead: missing, a run's checkpoints, of another demo, of no demo,
     without a checkpoint, with a damaged config.json.
@@ -62,7 +62,7 @@ def read(folder, demo=None):
         raise CheckpointError(f"{folder}: is no run of a demo, as it holds no config.json; name the folder of one")
     if whole != folder:
         raise CheckpointError(f"{folder}: is a part of the run in {whole}; name that folder")
-    if not has_checkpoint(folder):
+    if saved and not has_checkpoint(folder):
         raise CheckpointError(f"{folder}: the run ended before it was saved for the first time, so there is no "
                               "checkpoint to go on from; start it anew")
     config = _config(folder)

@@ -17,7 +17,7 @@ import numpy as np
 
 import gans
 from gans.machinery import folder, log, samples
-from gans.machinery.commandline import say, with_option
+from gans.machinery.commandline import command_of, say
 from gans.machinery.pictures import write_atomically
 from minigrad import checkpoint
 from minigrad.checkpoint import load_safetensors, save_safetensors
@@ -282,13 +282,6 @@ def card_of(G, run, config, name, title, weights):
             "command": command_of(config, options),
             "figures": figures[-1] if figures else {}, **{what: plain(getattr(G, what)) for what in FORM},
             "weights": {"bytes": size, "sha256": sha256}, "versions": versions}
-
-
-def command_of(config, options):
-    """The command line that gives such a run, with what "auto" became."""
-    if "command" not in config:
-        return "not known: an older version made the run"
-    return with_option(config["command"], "--data", options["data"]) if "data" in options else config["command"]
 
 
 def write_json(path, value):

@@ -23,19 +23,22 @@ MACHINES = "machine"  # the group that no repetition would give again
 
 
 class Log:
-    """The rows of a run, in the file `path`; without one, in memory, as a replay has them."""
+    """The rows of a run, in the file `path`; without one, in memory, as a replay has them.
 
-    def __init__(self, path=None):
-        self.path, self.handle, self.kept = path, None, []
+    `told` is called with each row that was written.
+    """
+
+    def __init__(self, path=None, told=None):
+        self.path, self.handle, self.kept, self.told = path, None, [], told
 
     def go_on(self, step):
         """Go on after `step` with the log that is there: what it holds of later steps is cut off."""
         if self.path.exists():
             cut(self.path, step)
             return
-        for row in read_table(self.path.with_name("metrics.csv")):  # of the time before there was a log
+        for row in found(self.path.parent):
             if row["step"] <= step:
-                self.write(row.pop("step"), loss=row)
+                self.write(**row)
 
     def begin(self):
         """Begin anew."""
@@ -44,6 +47,11 @@ class Log:
     def write(self, step, **groups):
         """Append a row. A number that is not finite becomes null."""
         row = {"step": step, **{name: finite(group) for name, group in groups.items()}}
+        self._append(row)
+        if self.told:
+            self.told(row)
+
+    def _append(self, row):
         if self.path is None:
             self.kept.append(row)
             return
@@ -126,9 +134,13 @@ def flat(row):
 
 
 def found(folder):
-    """Read what there is of the rows of the run in a folder: CheckpointError where it is damaged."""
+    """Read what there is of the rows of the run in a folder: CheckpointError where it is damaged.
+
+    A run of the time before there was a log has its losses in metrics.csv.
+    """
     path = Path(folder) / NAME
-    return read(path) if path.exists() else read_table(path.with_name("metrics.csv"))
+    return read(path) if path.exists() else [{"step": row.pop("step"), "loss": row}
+                                             for row in read_table(path.with_name("metrics.csv"))]
 
 
 def read(path):

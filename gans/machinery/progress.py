@@ -41,6 +41,10 @@ class Progress:
         return (f"step {self.done:,} of {self.whole:,}{', ' if losses else ''}{losses}, {rate:,.3g} steps/s, "
                 f"{duration((self.whole - self.done) / rate)} left")
 
+    def say(self, line):
+        """A line of something else, above the bar where there is one."""
+        say(line) if self.bar is None else self.bar.write(line)
+
     def close(self):
         """No more steps."""
         if self.bar is not None:

@@ -13,11 +13,12 @@ import threading
 import time
 from argparse import Namespace
 from datetime import UTC, datetime
+from math import prod
 
 import numpy as np
 
 import minigrad as mg
-from gans.machinery import folder, log, memory, replay, samples, watch
+from gans.machinery import folder, log, memory, monitor, replay, report, samples, watch
 from gans.machinery.commandline import FREE, check_lines, say, with_option
 from gans.machinery.pictures import save_gif, save_png, write_atomically
 from gans.machinery.plots import caption, drawn, plot_losses
@@ -67,7 +68,8 @@ class Run:
         self.save_every = save_every or max(1, args.steps // 20)
         self.picture_every = max(1, args.steps // (pictures or PICTURES))
         self.parts, self.phases, self.paths, self.seconds, self.interrupted = {}, [], [], 0.0, False
-        self.progress = self.updates = self.pictures = self.shown = self._order = None
+        self.progress = self.updates = self.pictures = self.shown = self.monitor = self._order = None
+        self.replay = None  # the captured step
         if self.replayed:
             self.begun = True
             say(f"replaying step {self.replayed} of {self.folder}, computed again from step {self.start + 1} on")
@@ -115,6 +117,8 @@ class Run:
                 f"{self.folder} has done all of its {self.start} steps; --steps N trains on")
         else:
             self.history.begin()
+        self.monitor = monitor.read(self.history.rows())
+        self.history.told = self._judge
         (self.folder / "samples").mkdir(parents=True, exist_ok=True)
         for step, frame in self.frames().items():  # of steps that are done again
             if step > self.start or not self.resumed:
@@ -124,8 +128,14 @@ class Run:
                   "device": str(self.device)}
         write_atomically(self.folder / "config.json", lambda p: p.write_text(json.dumps(config, indent=2) + "\n"))
         self.history.write(self.start, event="resumed" if self.resumed else "started", steps=self.args.steps,
-                           device=str(self.device), **versions,
-                           time=datetime.now(UTC).isoformat(timespec="seconds"))
+                           device=str(self.device), **versions, time=datetime.now(UTC).isoformat(timespec="seconds"),
+                           ideals=self.ideals)
+
+    def _judge(self, row):
+        """Have the monitor see a row of the log; what it finds goes into the log, too, and is said at once."""
+        for verdict in self.monitor.feed(row):
+            self.history.write(row["step"], **verdict)
+            (self.progress.say if self.progress else say)(monitor.line({"step": row["step"], **verdict}))
 
     def _command(self):
         """{"command": the command line that the run was started with}, or {} where that is not known."""
@@ -253,6 +263,8 @@ class Run:
             self.progress.close()
             self.history.write(step, event="interrupted")
             self.illustrate()
+            say(self.monitor.summary())
+            self.paths.append(report.write(self.folder))
             say(f"interrupted: step {step} of {self.args.steps} is saved; go on with python -m gans.{self.args.demo} "
                 f"--resume {self.folder}")
             raise SystemExit(130)
@@ -268,6 +280,18 @@ class Run:
         if self.interrupted or self.replayed:  # the second time, or nothing to save: now
             raise KeyboardInterrupt
         self.interrupted = True
+
+    def captured(self, learn):
+        """The decorated function of tensors, a step's updates; with --capture, one that replays them as compiled code.
+
+        Steps in which the updates are watched are done as they are: what is watched happens between them.
+        """
+        if not self.args.capture:
+            return learn
+        if self.device.type == "cuda":
+            raise MinigradError("--capture: steps are captured on the CPU only; leave it away, or give --device cpu")
+        self.replay = mg.capture(learn)
+        return lambda *tensors: (learn if self._watched(self.step + 1) else self.replay)(*tensors)
 
     # What is noted on the way
 
@@ -345,23 +369,31 @@ class Run:
             return
         picture, images, inputs = samples.sheet(G, self.seed)
         self.picture(step, picture)
-        row = watch.describe(images)
+        row = watch.describe(images, G.classes or 1)
         if self.shown is not None:
             row["moved"] = watch.distance(images[:REMEMBERED], self.shown)
         row["two modes"] = watch.two_modes(G, inputs)
+        if G.classes:
+            row["by label"] = watch.by_label(images, G.classes)
         self.shown = images[:REMEMBERED].copy()
         if D is not None and self.pictures is not None:
             row |= {f"D on {name}": value for name, value in self._confidence(D, G, images, inputs).items()}
         self.history.write(step, look=row)
 
     def _confidence(self, D, G, images, inputs):
-        """What D answers, on average, to images that it learns from, to others of the kind, and to samples."""
+        """What D answers, on average, to images that it learns from, to others of the kind, and to samples.
+
+        Where it is given labels, also to images under labels that are not theirs.
+        """
         known = self.pictures
         groups = {"learnt": (known.train, known.labels), "held out": (known.held_out, known.held_out_labels)}
-        asked = {name: samples.shown(G, these[:COMPARED], labels, self.device)
+        if G.classes:
+            groups["mislabelled"] = known.train, (known.labels + 1) % G.classes
+        many = max(COMPARED, min(4 * COMPARED, 2**20 // prod(G.image_shape)))  # means of more, where images are small
+        asked = {name: samples.shown(G, these[:many], labels, self.device)
                  for name, (these, labels) in groups.items()}
-        made = samples.shown(G, images.reshape(-1, *G.image_shape), None, self.device)
-        return watch.confidence(D, asked | {"samples": made + inputs[1:]})
+        asked["samples"] = samples.shown(G, images.reshape(-1, *G.image_shape), None, self.device) + inputs[1:]
+        return watch.confidence(D, asked)
 
     # What a step needs
 
@@ -411,7 +443,8 @@ class Run:
         """After the last step: draw everything, say what the losses did, and write `--samples` of G."""
         if self.step > self.start:
             many = f" of {self.args.batch}" if "batch" in self.args else ""
-            say(f"{self.step - self.start:,} steps{many} in {duration(self.seconds)}")
+            replays = f", {self.replay.replays:,} of them replayed" if self.replay else ""
+            say(f"{self.step - self.start:,} steps{many} in {duration(self.seconds)}{replays}")
         self.illustrate()
         if losses := self.losses():
             say(caption(losses, self.ideals))
@@ -423,9 +456,21 @@ class Run:
                 self.paths.append(write_atomically(self.folder / f"{name}.npy", lambda p, a=array: np.save(p, a)))
 
     def end(self, results, following):
-        """With `--check`, PASS and FAIL lines; what was written, and what to try next. Returns the exit status."""
+        """With `--check`, PASS and FAIL lines; what the monitor saw, what was written, what to try next.
+
+        Returns the exit status.
+        """
         self.history.write_table(self.folder / "metrics.csv")  # with what was measured since
-        status = check_lines(results) if self.args.check else 0
+        self.history.write(self.step, event="finished")
+        status = 0
+        if self.args.check:
+            results = list(results)  # some chapters find them out only now
+            for name, value, passed, threshold in results:
+                self.history.write(self.step, event="checked", name=name, value=float(value), passed=bool(passed),
+                                   threshold=threshold)
+            status = check_lines(results)
+        say(self.monitor.summary())
+        self.paths.append(report.write(self.folder))
         say("wrote " + "\n      ".join(str(path) for path in self.paths))
         say(f"next: {following}")
         return status

@@ -21,13 +21,17 @@ def array_module(x):
     if isinstance(x, np.ndarray):
         return np
     cupy = sys.modules.get("cupy")
-    return cupy if cupy is not None and isinstance(x, cupy.ndarray) else np
+    if cupy is not None and isinstance(x, cupy.ndarray):
+        return cupy
+    return getattr(x, "library", np)  # what `capture` records with brings its own
 
 
 def backend_of(x):
     """The module of differences, `minigrad.backend.numpy` or `.cuda`, for the array x."""
     if isinstance(x, np.ndarray) or array_module(x) is np:
         return cpu
+    if hasattr(x, "differences"):
+        return x.differences
     from minigrad.backend import cuda
 
     return cuda

@@ -4,7 +4,7 @@ import sys
 
 import numpy
 
-from minigrad.backend import array_module
+from minigrad.backend import array_module, backend_of
 
 
 class device:
@@ -45,7 +45,7 @@ CPU = device("cpu")
 
 def device_of(array):
     """The device on which an array lies."""
-    return CPU if array_module(array) is numpy else device("cuda", array.device.id)
+    return CPU if backend_of(array).NAME == "cpu" else device("cuda", array.device.id)
 
 
 def cuda_is_available():

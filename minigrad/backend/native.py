@@ -14,7 +14,6 @@ import atexit
 import functools
 import hashlib
 import platform
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -171,16 +170,17 @@ def {name}(words, called):
         add(words, ACTIVE, -1)
 """
 
+# The arguments stand there one by one: numba takes in `*arrays` at three times the cost.
 ALONE = """
-def {name}(count, *arrays):
-    loop(0, count, {slot}*arrays)
+def {name}(count, {arrays}):
+    loop(0, count, {slot}{arrays})
 """
 
 RUN = """
-def {name}(words, count, block, *arrays):
-    job = words, count, block, arrays
+def {name}(words, count, block, {arrays}):
+    job = words, count, block, ({arrays},)
     if add(words, TAKEN, 1) > 0:  # the threads work for another caller
-        loop(0, count, {slot}*arrays)
+        loop(0, count, {slot}{arrays})
     else:
         store(words, NEXT, 0)
         store(words, SLOT, 0)
@@ -202,7 +202,7 @@ def _sources():
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
-def _written(text, name, slot="", **names):
+def _written(text, name, slot="", arrays="", **names):
     """The function of that name that the text defines, with the instructions and `names`, compiled, and kept on disk.
 
     Numba keeps functions of modules only, not such as are made within others: hence the text.
@@ -210,7 +210,7 @@ def _written(text, name, slot="", **names):
     name = f"{name}_{_sources()}"
     words = {key: value for key, value in globals().items() if key.isupper() and isinstance(value, int)}
     namespace = {"__name__": __name__, **words, **instructions(), **names}
-    exec(compile(text.format(name=name, slot=slot), __file__, "exec"), namespace)
+    exec(compile(text.format(name=name, slot=slot, arrays=arrays), __file__, "exec"), namespace)
     return loops.compiled(namespace[name])
 
 
@@ -241,7 +241,9 @@ class parallel:
 
     def __call__(self, count, block, *arrays):
         if block >= count or _threads.count == 1:
-            with one_blas_thread if self.multiplies else nullcontext():
+            if not self.multiplies:
+                return self.alone(count, *arrays)
+            with one_blas_thread:
                 return self.alone(count, *arrays)
         if self.run is None:
             self.compile()
@@ -257,7 +259,7 @@ class parallel:
     @functools.cached_property
     def alone(self):
         """The loop over all indices, compiled."""
-        return _written(ALONE, f"{self.name}_alone", self.slot, loop=self.jitted)
+        return _written(ALONE, f"{self.name}_alone", self.slot, self.arrays, loop=self.jitted)
 
     @property
     def name(self):
@@ -274,6 +276,11 @@ class parallel:
     def slot(self):
         """The slot of a thread that works alone, as text among arguments."""
         return "0, " if self.has_slot else ""
+
+    @property
+    def arrays(self):
+        """Names for what the loop is given after start, stop and the slot, as text among arguments."""
+        return ", ".join(f"a{i}" for i in range(self.loop.__code__.co_argcount - 2 - self.has_slot))
 
     def compile(self):
         """Make `run`."""
@@ -299,7 +306,7 @@ class parallel:
 
         take = take_with_slot if self.has_slot else take
         take.__qualname__ = self.loop.__qualname__
-        self.run = _written(RUN, self.name, self.slot, loop=loop, post=instructions()["posting"](take),
+        self.run = _written(RUN, self.name, self.slot, self.arrays, loop=loop, post=instructions()["posting"](take),
                             take=compiler().njit(**options)(take))
 
 

@@ -315,10 +315,11 @@ def _native():
     return native if native.is_usable() else None
 
 
-def dot(x, y):
+def dot(x, y, out=None):
     """x.dot(y) of vectors or matrices, the BLAS on one thread.
 
-    A long product is split into as many as there are threads, along the longer of the result's axes.
+    A long product is split into as many as there are threads, along the longer of the result's axes. `out`, a new
+    array for it, is for those only.
     """
     columns = y.shape[1] if y.ndim == 2 else 1
     work = x.size * columns
@@ -328,7 +329,7 @@ def dot(x, y):
     if work < MEDIUM or _threads.count == 1 or not alike:
         with _threads:
             return x.dot(y)
-    out = np.empty(x.shape[:-1] + y.shape[1:], x.dtype)
+    out = np.empty(x.shape[:-1] + y.shape[1:], x.dtype) if out is None else out
     by_rows = x.ndim == 2 and len(out) >= columns
     native = _native()
     if native and out.ndim == 2 and native.split_product(x, y, out, by_rows, -(-max(out.shape) // _threads.count)):

@@ -146,8 +146,9 @@ class _Loss(Module):
                 self.register_buffer(name, self.options.pop(name))
 
     def forward(self, x, target):
-        weights = {name: getattr(self, name) for name in self._buffers}
-        return self.function(x, target, **self.options, **weights)
+        if not self._buffers:
+            return self.function(x, target, **self.options)
+        return self.function(x, target, **self.options, **{name: getattr(self, name) for name in self._buffers})
 
 
 class MSELoss(_Loss):

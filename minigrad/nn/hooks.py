@@ -34,6 +34,7 @@ class Hooks:
         for hooks in vars(self).values():
             for key in [key for key, hook in hooks.items() if hook.function in functions]:
                 del hooks[key]
+                HookHandle.changed += 1
 
     def __getstate__(self):
         return {kind: list(hooks.values()) for kind, hooks in vars(self).items()}

@@ -5,7 +5,7 @@ Slopes at kinks are PyTorch's: relu' and leaky_relu' at 0 are those of the negat
 
 from math import pi, sqrt
 
-from minigrad.backend import array_module, backend_of, floating
+from minigrad.backend import array_module, as_array, backend_of, floating
 from minigrad.backend import compiled as loops
 from minigrad.graph import OUT, Handle, Op
 from minigrad.ops.checks import floating_only
@@ -33,10 +33,9 @@ class Sigmoid(Op):
     def forward(self, x):
         if x.dtype.kind in "biu":
             x = floating(x)
-        xp, backend = array_module(x), backend_of(x)
-        y = xp.empty_like(x)
-        xp.exp(xp.negative(x, y), y)  # e**-x = inf gives the right 0
-        y += backend.number(1, y.dtype)
+        xp, y = array_module(x), as_array(-x)
+        xp.exp(y, y)  # e**-x = inf gives the right 0
+        y += backend_of(y).number(1, y.dtype)
         return xp.reciprocal(y, y)
 
     def backward(self, g, y):

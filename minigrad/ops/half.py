@@ -16,34 +16,32 @@ def in_single(f):
 
     The casts are part of the graph, so that the derivatives of any order are computed in float32, too.
     """
-    first = _first(f)
-
-    @functools.wraps(f)
-    def apply(*args, **options):
-        x, *rest = args or (options.pop(first),)
-        if x.dtype.char != "e" or options.get("dtype") is not None or rest and isinstance(rest[-1], numpy.dtype):
+    def apply(x, *rest, **options):
+        if options.get("dtype") is not None or rest and isinstance(rest[-1], numpy.dtype):
             return f(x, *rest, **options)
         y = f(single(x), *map(single, rest), **{name: single(value) for name, value in options.items()})
         return y if any(_is_floating(a) and a.dtype != HALF for a in (*rest, *options.values())) else half(y)
 
-    return apply
+    return _where_half(f, apply)
 
 
 def input_in_single(f):
     """f, its first argument in float32 if it is float16; the result is float16 again, whatever the others are."""
-    first = _first(f)
+    return _where_half(f, lambda x, *rest, **options: half(f(single(x), *rest, **options)))
+
+
+def _where_half(f, instead):
+    """f, but where its first argument is float16, `instead`."""
+    first = next(iter(inspect.signature(f).parameters))  # by this name it may be given, too
 
     @functools.wraps(f)
     def apply(*args, **options):
+        if args and args[0].dtype.char != "e":  # as nearly always: every loss and norm of a training passes here
+            return f(*args, **options)
         x, *rest = args or (options.pop(first),)
-        return f(x, *rest, **options) if x.dtype.char != "e" else half(f(single(x), *rest, **options))
+        return (instead if x.dtype.char == "e" else f)(x, *rest, **options)
 
     return apply
-
-
-def _first(f):
-    """The name of the first argument, by which it may be given, too."""
-    return next(iter(inspect.signature(f).parameters))
 
 
 def _is_floating(x):

@@ -140,8 +140,8 @@ class Optimizer:
                 continue
             if group.get("maximize"):
                 stretches = [(start, end, step, -gradient) for start, end, step, gradient in stretches]
-            for start, end, *_ in stretches:
-                flat.touch(start, end)
+            for stretch in stretches:
+                flat.touch(*stretch[:2])
             if function is None or not self._update_by_loop(function, group, flat, stretches):
                 self._update_by_arrays(group, flat, stretches)
         return loss

@@ -358,7 +358,16 @@ def options(**others):
 def test_a_loss_that_is_no_number_ends_the_run_by_name(there):
     with run.Run(options()) as this, pytest.raises(MinigradError, match=r"step 1: the loss g became nan; .*--anomaly"):
         this.log(1, g=float("nan"))
-    assert log.read("r/log.jsonl")[-1] == {"step": 1, "event": "stopped", "name": "g", "value": "nan"}
+    *_, stopped, verdict = log.read("r/log.jsonl")
+    assert stopped == {"step": 1, "event": "stopped", "name": "g", "value": "nan"} and verdict["number"] == 7
+
+
+def test_failures_that_are_seen_at_once_are_each_said(there, capsys):
+    with run.Run(options()) as this:
+        this.history.write(1, grad={"G": None}, batch={"D": 128}, real={"images": 64})
+    said = [line.split(": ")[2] for line in capsys.readouterr().out.splitlines()]
+    found = [row["name"] for row in log.read("r/log.jsonl") if row.get("event") == "verdict"]
+    assert said == found == ["not a number", "one batch for real and generated"]
 
 
 def test_a_loss_of_a_whole_batch_is_refused(there):

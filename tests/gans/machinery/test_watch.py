@@ -170,7 +170,7 @@ def test_watching_changes_no_bit_of_the_training_and_finds_what_a_verdict_needs(
     monkeypatch.setattr(face, "COMPARED", 20)
     monkeypatch.setattr(run, "WATCH_EVERY", 2)
     monkeypatch.setattr(run, "LOG_EVERY", 1)
-    monkeypatch.setattr(run, "PICTURES", 4)
+    monkeypatch.setitem(run.Run.__init__.__kwdefaults__, "pictures", 4)
     options = [*SMALL[chapter], "--steps", "12"]
     chapter.demo([*options, "--out", "watched"])
     nothing = lambda *_, **__: None
@@ -191,5 +191,6 @@ def test_watching_changes_no_bit_of_the_training_and_finds_what_a_verdict_needs(
     if chapter is not pattern1010:
         assert {("real", "low"), ("fake", "high"), ("fake", "std"), ("look", "spread"), ("look", "moved"),
                 ("look", "period 2"), ("look", "D on held out"), ("look", "D on learnt"), ("look", "D on samples"),
-                ("look", "two modes")} <= names
+                ("look", "two modes"), ("look", "nearest"), ("look", "peak 2"), ("fake", "spread"),
+                ("real", "images")} <= names
         assert events["reals"]["spread"] > 0

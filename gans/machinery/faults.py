@@ -240,7 +240,7 @@ def _run(step, **options):
     """A run of one step, which writes nothing; its parts are in `parts`."""
     run = SimpleNamespace(args=SimpleNamespace(**options), seed=0, device="cpu", parts={}, steps=lambda: [step],
                           batch_order=lambda *_: slice(None), log=lambda *_, **__: None, look=lambda *_: None,
-                          pictures=True)
+                          pictures=True, captured=lambda learn: learn)
     run.keep, run.noise = lambda **parts: run.parts.update(parts), functools.partial(Run.noise, run)
     run.batch = functools.partial(Run.batch, run)
     return run

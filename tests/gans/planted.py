@@ -123,6 +123,8 @@ HEALTHY = {
     "face": ("--data", "synthetic-faces", "--size", "16", "--batch", "16", "--steps", "400", "--lr", "1e-3",
              "--average", "0.98"),
     "dcgan": (*SMALL_FACES, "--steps", "500", "--average", "0.99"),
+    "pix2pix": ("--data", "colour", "--size", "16", "--width", "8", "--steps", "300"),
+    "cyclegan": ("--size", "16", "--width", "8", "--steps", "150"),
 }
 RESUMED = "mnist", "dcgan"
 

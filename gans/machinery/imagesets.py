@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from gans.machinery.commandline import only, say
+from gans.machinery.stacks import stacked
 from minigrad.data.download import Unavailable, cache_folder, load_digits
 from minigrad.data.faces import synthetic_faces
 from minigrad.data.files import alone
@@ -99,7 +100,8 @@ def framed(images, size):
 def learnt_from(options):
     """The Pictures that a run with these options has learnt from."""
     if options.data in DIGITS:
-        return open_digits(options.data, options.shape[0])
+        pictures = open_digits(options.data, options.shape[0])
+        return stacked(pictures, options.digits) if "digits" in options else pictures
     return open_images(options, options.size, limit=getattr(options, "limit", None))
 
 
@@ -139,7 +141,7 @@ def open_faces(name="auto", size=None, *, limit=None, log=say):
     Args:
         name: "faces" for CelebA or an error, "synthetic-faces" for drawn ones, "auto" for what there is.
         size: pixels a side, of the middle of the picture; None for the whole picture as it is, 64×64 if drawn.
-        limit: use no more than this many photographs.
+        limit: use no more than this many photographs, or drawn faces to learn from.
         log: called with a line while an archive is decoded, and where "auto" has to make do with drawings.
 
     Raises:
@@ -157,7 +159,9 @@ def open_faces(name="auto", size=None, *, limit=None, log=say):
                 raise
             log(f"Using faces drawn by code, because photographs are not to be had. {error}")
     _check_size(size, LARGEST_DRAWN)
-    train, held_out = (synthetic_faces(count, seed, size or 64)[0] for seed, count in DRAWN.values())
+    (seed, most), (other, kept_back) = DRAWN.values()
+    train = synthetic_faces(min(most, limit or most), seed, size or 64)[0]
+    held_out = synthetic_faces(kept_back, other, size or 64)[0]
     return Pictures("synthetic-faces", f"faces drawn by code, {len(train)} images", train, held_out)
 
 

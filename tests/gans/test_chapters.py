@@ -15,7 +15,7 @@ FOLDER = Path(gans.__file__).parent
 README = (FOLDER.parent / "README.md").read_text()
 PAGE = (FOLDER.parent / "docs" / "demos.md").read_text()
 LONGEST = 150  # lines of a chapter
-WITHOUT_GENERATOR = {"xy", "ideal", "classifier"}  # what they train is no generator of samples
+WITHOUT_GENERATOR = {"xy", "ideal", "classifier", "latent", "inspect"}  # what they train is no generator of samples
 MACHINERY = sorted(str(path.relative_to(FOLDER / "machinery").with_suffix(""))
                    for path in (FOLDER / "machinery").rglob("*.py"))
 

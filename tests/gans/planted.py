@@ -125,6 +125,8 @@ HEALTHY = {
              "--average", "0.98"),
     "dcgan": (*SMALL_FACES, "--steps", "500", "--average", "0.99"),
     "progan": ("--size", "16", "--width", "8", "--phase", "60"),
+    "pix2pix": ("--data", "colour", "--size", "16", "--width", "8", "--steps", "300"),
+    "cyclegan": ("--size", "16", "--width", "8", "--steps", "150"),
 }
 RESUMED = "mnist", "dcgan"
 

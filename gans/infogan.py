@@ -36,7 +36,7 @@ from minigrad.nn import functional as F
 from minigrad.random import stream
 
 KINDS, NUMBERS, Z = 10, 2, 64  # the first numbers of a seed are the code's, the others noise
-QUICK = "--data synthetic --steps 200 --batch 64"
+QUICK = "--data synthetic --steps 300 --batch 64"
 
 
 class Generator(nn.Module):

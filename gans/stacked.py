@@ -123,7 +123,7 @@ def demo(argv=None):
         said({**{f"packs of {args.pack}, seed {args.seed + k}": each for k, each in enumerate(packs)},
               **{f"single images, seed {args.seed + k}": each for k, each in enumerate(plain)}},
              real_ones(pictures, judge, args.digits))
-        return run.end(results(packs, plain, args.steps >= 1000), "python -m gans.stacked --digits 3 --check, where packs gain")
+        return run.end(results(packs, plain, args.steps >= 1000), "python -m gans.stacked --digits 3 --check")
 
 
 if __name__ == "__main__":

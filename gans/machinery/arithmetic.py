@@ -10,6 +10,7 @@ import numpy as np
 from gans.machinery import figures
 from gans.machinery.judge import judge_of
 from gans.machinery.samples import as_images, outputs
+from gans.machinery.ways import difference
 from minigrad.random import stream
 
 STEPS, PAIRS = 12, 200
@@ -44,12 +45,12 @@ def of_seeds(run, G, pictures):
     run.paths.append(sheet(run.folder / "seeds.png", G, run.seed))
     a, b = stream(run.seed, "arithmetic").standard_normal((2, PAIRS, *G.seed_shape), np.float32)
     first, second, half = draw(G, a), draw(G, b), draw(G, (a + b) / 2)
-    other = _apart(first, second)
+    other = difference(first, second)
     judge = judge_of(pictures)
     faded = ((first.astype(int) + second) // 2).astype(np.uint8)
     ends, between, blend = (judge.read(images)[1].max(1).mean() for images in (np.concatenate([first, second]), half,
                                                                              faded))
-    triple, whole = _apart(first, draw(G, 3 * a)) / other, _apart(half, draw(G, a + b)) / other
+    triple, whole = difference(first, draw(G, 3 * a)) / other, difference(half, draw(G, a + b)) / other
     longest = np.mean([_longest(draw(G, walk(*pair))) for pair in zip(a[:50], b[:50])])
     run.measure(run.step, triple=triple, sum=whole, between=between / ends, faded=blend / ends, longest=longest)
     return [("3 a beside a, share of b beside a", triple, triple <= 0.5, "<=0.5"),
@@ -57,11 +58,6 @@ def of_seeds(run, G, pictures):
             ("judge's confidence, middle / ends", between / ends, between / ends >= 0.8, ">=0.8"),
             ("the same / a cross-fade's", between / blend, between > blend, ">1"),
             ("longest of 11 steps of a walk", longest, longest <= 3 / 11, "<=3/11")]
-
-
-def _apart(images, others):
-    """The mean difference of two sets of images, image by image."""
-    return np.abs(images.astype(int) - others).mean()
 
 
 def _longest(images):

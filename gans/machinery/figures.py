@@ -13,7 +13,7 @@ def written(path, figure):
 
 
 def show(axes, picture, title):
-    """A uint8 picture (H, W) without ticks."""
+    """A uint8 picture (H, W) or (H, W, 3) without ticks."""
     axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     axes.set_title(title, fontsize=9)
@@ -21,8 +21,9 @@ def show(axes, picture, title):
 
 
 def strip(images, edge=1):
-    """Images (N, H, W) side by side, each with a grey edge."""
-    return np.concatenate([np.pad(image, edge, constant_values=64) for image in images], 1)
+    """Images (N, H, W) or (N, H, W, 3) side by side, each with a grey edge."""
+    edges = ((0, 0), (edge, edge), (edge, edge), (0, 0))[:images[0].ndim + 1]
+    return np.concatenate([*np.pad(images, edges, constant_values=64)], 1)
 
 
 def data(path, images, labels):
@@ -180,15 +181,37 @@ def gap(path, rows):
     return written(path, figure)
 
 
-def sheets(path, drawn):
-    """{title: (rows of images, each (n, H, W), the name of each column)}, one below the other."""
+def sheets(path, drawn, size=None):
+    """{title: (rows of images, each (n, H, W) or (n, H, W, 3), the name of each column)}, one below the other."""
     heights = [len(rows) / len(rows[0]) for rows, _ in drawn.values()]  # of rows as wide as the figure
-    figure, axes = figure_of((8, 9.6), len(drawn), height_ratios=heights)
-    for panel, (title, (rows, names)) in zip(axes, drawn.items()):
+    size = size or (8, 8 * sum(heights) + 0.35 * len(drawn))
+    figure, axes = figure_of(size, len(drawn), height_ratios=heights)
+    for panel, (title, (rows, names)) in zip(np.atleast_1d(axes), drawn.items()):
         show(panel, np.concatenate([strip(row) for row in rows]), title)
         width = rows[0].shape[2] + 2
         panel.set_xticks([width * k + width / 2 for k in range(len(names))], names, fontsize=8)
         panel.tick_params(length=0)
+    return written(path, figure)
+
+
+def nats(path, losses, costs, found):
+    """What pictures cost over the steps, beside what test pictures do, {name: nats}; and each pixel of theirs, by name.
+
+    `losses` are (steps, values); `costs` {name: (N, 1, 28, 28)}.
+    """
+    figure, panels = figure_of((4.4 * (1 + len(costs)), 4), 1, 1 + len(costs), width_ratios=[1.5] + [1] * len(costs))
+    faint(panels[0], *losses, "pictures that are learnt from", COLOURS[0])
+    for (name, value), colour in zip(found.items(), COLOURS[1:]):
+        panels[0].axhline(value, color=colour, linestyle="--", linewidth=1, label=f"test, {name}: {value:.1f}")
+    panels[0].set(xlabel="step", ylabel="nats a picture", title="What a picture costs")
+    panels[0].set_ylim(0.8 * min(found.values()), 1.2 * max(found.values()))
+    panels[0].legend(fontsize=8)
+    maps = {name: each.mean((0, 1)) for name, each in costs.items()}
+    for panel, (name, each) in zip(panels[1:], maps.items()):
+        shown = panel.imshow(each, cmap="magma", vmin=0, vmax=np.log(2))
+        panel.set(xticks=[], yticks=[])
+        panel.set_title(name, fontsize=9)
+    figure.colorbar(shown, ax=list(panels[1:]), label="nats of each pixel (ln 2: a coin)")
     return written(path, figure)
 
 

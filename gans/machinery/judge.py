@@ -104,21 +104,30 @@ def train_judge(images, labels, seed=0, classes=10):
 def cached_judge(images, labels, log=print):
     """The Judge for these images and labels, from the cache or trained now (about ten seconds) and put there."""
     digest = hashlib.sha256(images.tobytes() + labels.tobytes() + f"{EPOCHS}-{BATCH}-{RATE}".encode()).hexdigest()[:16]
-    path = cache_folder() / f"judge-{digest}.safetensors"
-    judge = Judge(int(labels.max()) + 1)
+    classes = int(labels.max()) + 1
+    return kept(f"judge-{digest}", Judge(classes), lambda: train_judge(images, labels, classes=classes),
+                "training the classifier that will judge the samples (once; it is kept)", log)
+
+
+def kept(name, net, train, words, log):
+    """`net` with the weights that the cache has under a name, in evaluation mode; else what `train()` returns.
+
+    That is put into the cache. `words` are logged before it is trained.
+    """
+    path = cache_folder() / f"{name}.safetensors"
     try:
-        judge.load_state_dict(load_safetensors(path))
-        return judge.eval()
+        net.load_state_dict(load_safetensors(path))
+        return net.eval()
     except (CheckpointError, OSError):
         pass  # not there yet, or damaged: training makes it anew
-    log("training the classifier that will judge the samples (once; it is kept)")
-    judge = train_judge(images, labels, classes=len(judge.last.bias))
+    log(words)
+    net = train()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_safetensors(path, judge.state_dict())
+        save_safetensors(path, net.state_dict())
     except (CheckpointError, OSError) as error:
         log(f"the classifier could not be kept: {error}")
-    return judge
+    return net
 
 
 def verdict(judge, samples, real):

@@ -33,7 +33,7 @@ from gans.machinery.metrics import (
 )
 from gans.machinery.metrics.refusals import finite
 from gans.machinery.progress import telling
-from gans.machinery.samples import as_images, load, noise, outputs
+from gans.machinery.samples import as_images, load, noise, of_noise, outputs
 from minigrad.errors import MinigradError
 
 MOST = 5_000  # samples, unless --n asks for others
@@ -143,7 +143,7 @@ def main(argv=None):
     args = p.parse_args(argv)
     run = Path(args.run)
     options = argparse.Namespace(**folder.read(run))
-    G = load(run)
+    G = of_noise(load(run), run)
     if G.image_shape is None:
         raise MinigradError(f"{run}: gans.{options.demo} makes no images, which is all that is measured here; python "
                             f"-m gans.{options.demo} --check says how good it is")

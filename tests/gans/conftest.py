@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from gans.machinery import imagesets, judge, replay, run
+from gans.machinery import attributes, imagesets, judge, replay, run
 from minigrad import checkpoint
 from minigrad.data.digits import synthetic_digits
 
 
 @pytest.fixture
 def there(tmp_path, monkeypatch):
-    """A working folder with a cache of its own, few drawn digits and faces, and a judge that learns for one epoch."""
+    """A working folder with a cache of its own, few drawn digits and faces, and readers that hardly learn."""
     monkeypatch.setenv("MINIGRAD_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("MINIGRAD_DATA", raising=False)
     monkeypatch.setattr(imagesets, "DRAWN", {"train": (0, 64), "test": (1, 20)})
@@ -21,6 +21,8 @@ def there(tmp_path, monkeypatch):
     monkeypatch.setattr(imagesets, "load_digits",
                         lambda name, split="train", log=print: (*digits[split], "640 drawn digits"))
     monkeypatch.setattr(judge, "EPOCHS", 1)
+    monkeypatch.setattr(attributes, "STEPS", 3)
+    monkeypatch.setattr(attributes, "DRAWN", 64)
     monkeypatch.setattr(os, "fsync", lambda _: None)  # most of the time of a run this short
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -15,7 +15,7 @@ FOLDER = Path(gans.__file__).parent
 README = (FOLDER.parent / "README.md").read_text()
 PAGE = (FOLDER.parent / "docs" / "demos.md").read_text()
 LONGEST = 150  # lines of a chapter
-WITHOUT_GENERATOR = {"xy", "ideal", "classifier"}  # what they train is no generator of samples
+WITHOUT_GENERATOR = {"xy", "ideal", "classifier", "latent", "inspect"}  # what they train is no generator of samples
 MACHINERY = sorted(str(path.relative_to(FOLDER / "machinery").with_suffix(""))
                    for path in (FOLDER / "machinery").rglob("*.py"))
 
@@ -25,8 +25,8 @@ def source(name):
 
 
 def test_gans_holds_the_chapters_and_a_few_doors_and_everything_else_is_machinery():
-    assert {path.stem for path in FOLDER.glob("*.py")} == {*CHAPTERS, "__init__", "__main__", "sample", "measure",
-                                                         "monitor", "report"}
+    doors = {"__init__", "__main__", "apply", "measure", "monitor", "report", "sample"}
+    assert {path.stem for path in FOLDER.glob("*.py")} == {*CHAPTERS, *doors}
     folders = {path.name for path in FOLDER.iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert folders == {"machinery", "hub"}
     assert {path.name for path in (FOLDER / "hub").glob("*.py")} == {"__init__.py", "__main__.py"}

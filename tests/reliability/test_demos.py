@@ -32,14 +32,14 @@ DRIVER = textwrap.dedent("""
     # whether it saves.
     import importlib, mmap, os, sys
     import numpy as np
-    from gans.machinery import commandline, imagesets, judge, run
+    from gans.machinery import attributes, commandline, imagesets, judge, run
 
     note, name, *options = sys.argv[1:]
     images = np.random.default_rng(0).integers(0, 256, (640, 28, 28), np.uint8)
     module = importlib.import_module(f"gans.{name}")
     imagesets.load_digits = lambda data, split="train", log=print: (images, np.arange(640) % 10, "640 random images")
     imagesets.DRAWN = {"train": (0, 64), "test": (1, 20)}
-    judge.EPOCHS = 1
+    judge.EPOCHS, attributes.STEPS, attributes.DRAWN = 1, 3, 64
     if note != "-":
         with open(note, "r+b") as file:
             told = mmap.mmap(file.fileno(), 16)
@@ -63,7 +63,11 @@ DRIVER = textwrap.dedent("""
     commandline.main(lambda: module.demo(options))
 """)
 SMALL = {"face": ["--data", "synthetic-faces", "--size", "16", "--batch", "8"],  # options
-         "dcgan": ["--data", "synthetic-faces", "--size", "16", "--width", "2", "--batch", "8"]}
+         "dcgan": ["--data", "synthetic-faces", "--size", "16", "--width", "2", "--batch", "8"],
+         "progan": ["--size", "16", "--width", "2", "--batch", "8", "--phase", "12"],
+         "latent": ["--batch", "4", "--known", "150"], "inspect": ["--batch", "4", "--known", "90"],
+         "pix2pix": ["--data", "colour", "--size", "16", "--width", "4", "--batch", "8"],
+         "cyclegan": ["--size", "16", "--width", "2", "--batch", "4"]}
 
 
 def has_batches(name):
@@ -108,7 +112,10 @@ OPTIONS = {"mnist": [["--recipe", "steady"], ["--recipe", "book"], ["--from-the-
            "modes": [["--loss", "ns"], ["--loss", "ebgan"], ["--collapse", "--minibatch-discrimination"]],
            "face": [["--data", "synthetic-faces", "--size", "16"]],
            "dcgan": [["--data", "synthetic", "--width", "4"],
-                     ["--data", "synthetic-faces", "--size", "16", "--width", "4"]]}
+                     ["--data", "synthetic-faces", "--size", "16", "--width", "4"]],
+           "progan": [["--size", "16", "--width", "2", "--phase", "3"]],
+           "pix2pix": [["--data", "colour", "--size", "16", "--width", "4"]],
+           "cyclegan": [["--size", "16", "--width", "2", "--pool", "8"]]}
 EVERY = [(name, options) for name in CHAPTERS for options in OPTIONS.get(name, [[]])]
 
 

@@ -125,8 +125,11 @@ HEALTHY = {
              "--average", "0.98"),
     "dcgan": (*SMALL_FACES, "--steps", "500", "--average", "0.99"),
     "progan": ("--size", "16", "--width", "8", "--phase", "60"),
+    "latent": ("--steps", "60", "--batch", "8", "--known", "1500"),
+    "inspect": ("--steps", "60", "--batch", "16", "--known", "300"),
     "pix2pix": ("--data", "colour", "--size", "16", "--width", "8", "--steps", "300"),
     "cyclegan": ("--size", "16", "--width", "8", "--steps", "150"),
+    "pixelcnn": ("--data", "synthetic", "--steps", "25", "--batch", "8"),
 }
 RESUMED = "mnist", "dcgan"
 

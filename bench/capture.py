@@ -67,6 +67,12 @@ def ready(way, case):
     return step
 
 
+def rested(peer):
+    """The peer, when the threads of the one before have stopped to wait for more work, which they do on a core."""
+    time.sleep(0.2)
+    return peer
+
+
 def compare(case, rounds, threads, ways):
     """Check, then time, one case; a dict of figures."""
     (_, steps, checked), workers = CASES[case], [Peer(way, case, threads) for way in ways]
@@ -80,7 +86,7 @@ def compare(case, rounds, threads, ways):
                 raise SystemExit(f"{case}: the losses of {way} differ, so nothing is timed:\n{losses[0]}\n{found}")
         for peer in workers:
             peer.ask(max(1, steps // 4))
-        turns = [[peer.ask(steps)["wall"] / steps for peer in workers] for _ in range(rounds)]
+        turns = [[rested(peer).ask(steps)["wall"] / steps for peer in workers] for _ in range(rounds)]
     finally:
         for peer in workers:
             peer.close()

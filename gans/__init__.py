@@ -18,7 +18,8 @@ def load(run, device="cpu"):
     """The generator of a run's folder, averaged where the run averages, in evaluation mode.
 
     G.seed_shape is the shape of the noise of one sample, G.value_range what it puts out from black to white (see
-    gans/machinery/samples.py). CheckpointError says what is wrong with a folder that is no run.
+    gans/machinery/samples.py). Of a run on pairs of pictures it takes such, (N, C, H, W), as G.given_shape tells.
+    CheckpointError says what is wrong with a folder that is no run.
     """
     from gans.machinery import samples
 

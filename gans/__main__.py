@@ -15,7 +15,7 @@ from gans.machinery.commandline import Parser, main, say
 from gans.machinery.progress import duration
 
 CHAPTERS = ("pattern1010", "xy", "ideal", "gaussian", "modes", "classifier", "mnist", "wgan", "ebgan", "cgan", "sgan",
-            "face", "dcgan", "latent", "inspect")
+            "infogan", "face", "dcgan", "progan", "latent", "inspect", "pix2pix", "cyclegan", "pixelcnn", "stacked")
 
 
 def listing():
@@ -26,6 +26,7 @@ def listing():
         say(f"  python -m gans.{name:<12} {title}")
     say("\npython -m gans.sample RUN makes samples of what was trained, python -m gans.measure RUN says how good they "
         "are,\npython -m gans.monitor RUN what goes on in it, python -m gans.report RUN shows it on a page,\n"
+        "python -m gans.apply RUN FILE|FOLDER shows pictures to what was trained on pairs of them,\n"
         "python -m gans.hub list shows what was trained before;\npython -m gans --check-all [--quick] runs the "
         "acceptance of every demo, or a small form of it.")
 

@@ -23,6 +23,7 @@ What to try: --data fashion; in the file, nn.ReLU(), or a second hidden layer.
 """
 
 import sys
+from functools import partial
 
 import numpy as np
 
@@ -31,9 +32,8 @@ from gans.machinery import figures
 from gans.machinery.commandline import main, only, parse, parser, positive, say
 from gans.machinery.imagesets import DIGITS, open_digits
 from gans.machinery.judge import as_input
-from gans.machinery.parts import update
 from gans.machinery.run import Run, other_seeds
-from gans.machinery.supervised import accuracy, paired
+from gans.machinery.supervised import accuracy, learn, paired
 from minigrad import nn, optim
 from minigrad.nn import functional as F
 
@@ -96,6 +96,7 @@ def climb(run, pictures):
         mg.manual_seed(run.seed)  # every rung begins with the same weights
         net, loss, optimiser = rung(changes, batch)
         run.keep(net=net.to(run.device), optimiser=optimiser)
+        learnt = run.captured(partial(learn, net, loss, optimiser))
 
         for step in run.steps(to=last):
             if name == "convolutional":  # its rate falls to 0, on a straight line
@@ -103,9 +104,7 @@ def climb(run, pictures):
             chosen = run.batch_order(step - first, len(pictures.train), batch)
             images = as_input(pictures.train[chosen]).to(run.device)           # (batch, 784)
             labels = mg.tensor(pictures.labels[chosen].astype(np.int64), device=run.device)
-            error = loss(net(images), labels)
-            update(optimiser, error)
-            run.log(step, error=error)
+            run.log(step, error=learnt(images, labels))
 
         if run.begun and run.step == last and name not in run.measured():  # not if a resumed run has done it
             right = accuracy(net, pictures.held_out, pictures.held_out_labels)
@@ -121,7 +120,7 @@ def gains(climbs):
 
 
 def demo(argv=None):
-    p = parser("classifier", __doc__, steps="4 epochs of each network", batch=10)
+    p = parser("classifier", __doc__, steps="4 epochs of each network", batch=10, capture=True)
     p.add_argument("--data", choices=DIGITS, default="auto", help="auto: MNIST, or digits drawn by code without it")
     p.add_argument("--seeds", type=positive, metavar="N", help="with --check: train N seeds from --seed on (1)")
     args = parse(p, argv)

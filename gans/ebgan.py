@@ -70,9 +70,10 @@ def train(run, pictures):
     optimiser_g, optimiser_d = (optim.Adam(net.parameters(), 5e-4, betas=(0.5, 0.999)) for net in (G, D))
     run.keep(G=G, D=D, average=average, optimiser_g=optimiser_g, optimiser_d=optimiser_d)
 
-    for step in run.steps():
+    @run.captured
+    def learn(real, seeds):
         # 1. D redraws real images well, and generated ones badly, up to the margin.
-        real, fake = run.batch(step, pictures, like=G), G(run.noise(step, run.args.batch, 100))
+        fake = G(seeds)
         on_real, on_fake = D(real), D(fake.detach())
         d_real, d_fake = loss.d(on_real, on_fake)
         update(optimiser_d, d_real + d_fake)
@@ -83,8 +84,11 @@ def train(run, pictures):
             g, together = loss.g(energy(fake, D.decoder(codes))), pull_away(codes)
             update(optimiser_g, g + apart * together)
         average.update()
+        return dict(real=d_real, fake=on_fake.mean(), g=g, scores=(on_real, on_fake), images=(real, fake)), together
 
-        run.log(step, real=d_real, fake=on_fake.mean(), g=g, scores=(on_real, on_fake), images=(real, fake))
+    for step in run.steps():
+        losses, together = learn(run.batch(step, pictures, like=G), run.noise(step, run.args.batch, 100))
+        run.log(step, **losses)
         if step % 10 == 0:
             run.measure(step, pull_away=together)
         run.look(step, average.model, D)
@@ -102,7 +106,7 @@ def both_arguments(h=1e-6):
 
 
 def demo(argv=None):
-    p = parser("ebgan", __doc__, steps=6000, batch=64, samples=True)
+    p = parser("ebgan", __doc__, steps=6000, batch=64, samples=True, capture=True)
     p.add_argument("--data", choices=DIGITS, default="auto", help="auto: MNIST, or digits drawn by code without it")
     p.add_argument("--margin", type=non_negative, default=20.0, metavar="X", help="energy beyond which fakes rest (20)")
     p.add_argument("--pull-away", type=non_negative, default=2.0, metavar="X", help="weight of the term (2)")

@@ -30,9 +30,8 @@ from gans.machinery.samples import described, noise, outputs
 from gans.machinery.seeds import over_seeds
 from minigrad import nn, optim
 
-MEAN, STD = 4.0, 1.25
 STEPS, N = {"batch": 6000, "moments": 3000, "row": 6000}, {"batch": 256, "moments": 500, "row": 64}
-QUICK = "--steps 2500 --seeds 1"
+MEAN, STD, QUICK = 4.0, 1.25, "--steps 2500 --seeds 1"
 
 
 def networks(variant):
@@ -84,29 +83,31 @@ def train(run):
     average = optim.EMA(G, 0.99 if variant == "moments" else 0.999)
     run.keep(G=G, D=D, average=average, optimiser_g=optimiser_g, optimiser_d=optimiser_d)
 
+    @run.captured
+    def learn(real, seeds):  # 1 and 2. D learns from real and from generated numbers; of each alone, it is not steep.
+        on_real, on_fake = D(show(real)), D(show(G(seeds).detach()))
+        d_real, d_fake = NS.d(on_real, on_fake)
+        update(optimiser_d, d_real + d_fake + (0.05 * r1(D, real) if variant == "batch" else 0))
+        return dict(d_real=d_real, d_fake=d_fake, logits=(on_real, on_fake))
+
+    @run.captured
+    def follow(seeds):  # 3. G learns to be taken for real.
+        with frozen(D):
+            update(optimiser_g, g := NS.g(D(show(G(seeds)))))
+        return g
+
     for step in run.steps():
         if variant != "moments":
-            for optimiser in (optimiser_g, optimiser_d):
-                optimiser.param_groups[0]["lr"] = 2e-3 * (1 - (step - 1) / run.args.steps)
-
-        # 1 and 2. D learns from real and from generated numbers; where it sees each alone, it pays for being steep.
+            rate = 2e-3 * (1 - (step - 1) / run.args.steps)
+            optimiser_g.param_groups[0]["lr"] = optimiser_d.param_groups[0]["lr"] = rate
         for k in critic_steps(step, inner):
-            real, fake = MEAN + STD * run.noise(k, n, width, name="real"), G(seeds(k, n, *G.seed_shape))
-            on_real, on_fake = D(show(real)), D(show(fake.detach()))
-            d_real, d_fake = NS.d(on_real, on_fake)
-            update(optimiser_d, d_real + d_fake + (0.05 * r1(D, real) if variant == "batch" else 0))
-
-        # 3. G learns to be taken for real.
+            found = learn(MEAN + STD * run.noise(k, n, width, name="real"), seeds(k, n, *G.seed_shape))
         for k in critic_steps(step, inner):
-            with frozen(D):
-                g = NS.g(D(show(G(seeds(k, n, *G.seed_shape, name="noise for G")))))
-                update(optimiser_g, g)
+            g = follow(seeds(k, n, *G.seed_shape, name="noise for G"))
         average.update()
-
-        run.log(step, d_real=d_real, d_fake=d_fake, g=g, logits=(on_real, on_fake))
+        run.log(step, **found, g=g)
         if step % 50 == 0 or run.picture_due(step):
-            x = samples(average.model, run.seed, "look", 1000)
-            run.measure(step, mean=x.mean(), std=x.std())
+            run.measure(step, mean=(x := samples(average.model, run.seed, "look", 1000)).mean(), std=x.std())
             run.plot(step, partial(progress, run, x, MEAN, STD), (12, 3.7), columns=3)
     return average.model
 
@@ -133,15 +134,14 @@ def acceptance(run, G):
 
 
 def demo(argv=None):
-    p = parser("gaussian", __doc__, steps="6000, moments 3000")
+    p = parser("gaussian", __doc__, steps="6000, moments 3000", capture=True)
     p.add_argument("--variant", choices=STEPS, default="batch", help="what D is shown (batch)")
     p.add_argument("--seeds", type=positive, metavar="N", help="with --check: train N seeds (batch 8, others 3)")
     only(args := parse(p, argv), ["seeds"], args.check, "--check")
     args.steps = args.steps or STEPS[args.variant]
     with Run(args, f"{args.variant}: the losses of D and G", LN2, pictures=30) as run:
-        G = train(run)
-        run.finish(G)
-        seeds = (args.seeds or (8 if args.variant == "batch" else 3)) if args.check else 1
+        run.finish(G := train(run))
+        seeds = (args.seeds or {"batch": 8}.get(args.variant, 3)) if args.check else 1
         results = over_seeds(run, acceptance(run, G), seeds, lambda other: acceptance(other, train(other)))
         return run.end(results, "python -m gans.gaussian --variant moments, and then python -m gans.modes")
 

@@ -67,26 +67,26 @@ def train(run):
     log_p = mg.tensor(mixture(host(x), HILLS), device=run.device)
     best = lambda: {name: bells[name].best(measure(log_p, bells[name](x))) for name, measure in MEASURES.items()}
 
-    for step in run.steps():
-        for name, optimiser in optimisers.items():
-            optimiser.param_groups[0]["lr"] = RATES["D" if name in ds else "bell"] * (1 - (step - 1) / run.args.steps)
-
+    @run.captured
+    def learn(real, fake, perfect):
         # Each D learns to tell P's numbers from Q's, or from a perfect G's.
-        real, fake, perfect = (
-            mg.tensor(mean + std * stratified(stream(run.seed, name, step), run.args.batch), device=run.device)
-            for name, (mean, std) in (("real", P), ("fake", Q), ("perfect", P)))
         for name, D in ds.items():
             on_real, on_fake = D(real), D(perfect if name == "perfect G" else fake)
             d_real, d_fake = (NS.d(on_real, on_fake) if name != "squared error" else
                               LSGAN.d(on_real.sigmoid(), on_fake.sigmoid()))
             update(optimisers[name], d_real + d_fake)
             averages[name].update()
-
         # A bell goes to where the data of both hills are most likely, another to where the JSD is smallest.
         for name, measure in MEASURES.items():
             update(optimisers[name], measure(log_p, bells[name](x)).sum())
+        return dict(d_real=d_real, d_fake=d_fake, logits=(on_real, on_fake))  # of the D whose G is perfect
 
-        run.log(step, d_real=d_real, d_fake=d_fake, logits=(on_real, on_fake))  # of the D whose G is perfect
+    for step in run.steps():
+        for name, optimiser in optimisers.items():
+            optimiser.param_groups[0]["lr"] = RATES["D" if name in ds else "bell"] * (1 - (step - 1) / run.args.steps)
+        run.log(step, **learn(*(
+            mg.tensor(mean + std * stratified(stream(run.seed, name, step), run.args.batch), device=run.device)
+            for name, (mean, std) in (("real", P), ("fake", Q), ("perfect", P)))))
         run.plot(step, partial(look, averages["cross-entropy"].model, best(), P, Q, HILLS), (9, 7), rows=2, columns=2)
     return {name: average.model for name, average in averages.items()}, best()
 
@@ -138,7 +138,7 @@ def acceptance(run, ds, bells):
 
 
 def demo(argv=None):
-    p = parser("ideal", __doc__, steps=2500, batch=512)
+    p = parser("ideal", __doc__, steps=2500, batch=512, capture=True)
     args = parse(p, argv)
     with Run(args, "D against a perfect G: both losses settle at ln 2", LN2, pictures=20) as run:
         ds, bells = train(run)

@@ -29,7 +29,7 @@ from gans.machinery.samples import described
 from minigrad import nn, optim
 
 STEPS = {"steady": 12_000, "book": 20_000, "first": 20_000}
-QUICK = "--data synthetic --steps 1500"
+QUICK = "--data synthetic --steps 800"
 
 
 def networks(recipe):

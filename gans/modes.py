@@ -73,36 +73,37 @@ def train(run):
     args, plain, (loss, penalty) = run.args, run.args.collapse, LOSSES[run.args.loss]
     weight = args.penalty if args.penalty is not None else 0.0 if plain else PAID[penalty]
     G, D = generator(args).to(run.device), discriminator(args).to(run.device)
-    average = optim.EMA(G, 0.0 if plain else 0.999)
-    beta = 0.9 if plain else 0.5
+    average, beta = optim.EMA(G, 0.0 if plain else 0.999), 0.9 if plain else 0.5
     optimiser_g, optimiser_d = (optim.Adam(net.parameters(), 2e-3, betas=(beta, 0.99)) for net in (G, D))
     run.keep(G=G, D=D, average=average, optimiser_g=optimiser_g, optimiser_d=optimiser_d)
 
-    for step in run.steps():
-        rate = 2e-3 if plain else 2e-3 * (1 - (step - 1) / args.steps)
-        optimiser_g.param_groups[0]["lr"] = optimiser_d.param_groups[0]["lr"] = rate
-
+    @run.captured
+    def learn(*batches):
         # 1 and 2. D learns from real and from generated samples; a pack of them is one input.
-        for k in critic_steps(step, 3 if loss is WGAN else 1):
-            real, fake = hills(run, k), G(run.noise(k, args.batch, *G.seed_shape)).reshape(-1, 2 * args.pack)
+        for real, seeds, mix in batches:
+            fake = G(seeds).reshape(-1, 2 * args.pack)
             on_real, on_fake = D(real), D(fake.detach())
             d_real, d_fake = loss.d(on_real, on_fake)
             d = d_real + d_fake
             if weight:
-                mix = () if penalty is r1 else (fake, run.uniform(k, len(real), 1, name="mix"))
-                d = d + weight * penalty(D, real, *mix)
+                d = d + weight * penalty(D, real, *(() if mix is None else (fake, mix)))
             update(optimiser_d, d)
             if args.loss == "wgan":
                 for p in D.parameters():
                     p.data.clamp_(-0.1, 0.1)
-
         # 3. G learns to be answered as real data are: by D as it is, or as it will be.
         with frozen(D):
             g = unrolled(D, loss, real, fake, args.unrolled, UNROLLED) if args.unrolled else loss.g(D(fake))
             update(optimiser_g, g)
         average.update()
+        return {"d_real": d_real, "d_fake": d_fake, "g": g, loss.answers: (on_real, on_fake)}
 
-        run.log(step, d_real=d_real, d_fake=d_fake, g=g, **{loss.answers: (on_real, on_fake)})
+    for step in run.steps():
+        rate = 2e-3 if plain else 2e-3 * (1 - (step - 1) / args.steps)
+        optimiser_g.param_groups[0]["lr"] = optimiser_d.param_groups[0]["lr"] = rate
+        run.log(step, **learn(*((hills(run, k), run.noise(k, args.batch, *G.seed_shape), None if penalty is r1 else
+                                 run.uniform(k, args.batch // args.pack, 1, name="mix"))
+                                for k in critic_steps(step, 3 if loss is WGAN else 1))))
         run.plot(step, partial(heat_map, run, average.model, D, HILLS[args.data],
                                "energies" if args.loss == "ebgan" else loss.answers))
     return average.model
@@ -118,7 +119,7 @@ def acceptance(run, G):
 
 
 def demo(argv=None):
-    p = parser("modes", __doc__, steps="ring 10000, grid 20000, --collapse 2000")
+    p = parser("modes", __doc__, steps="ring 10000, grid 20000, --collapse 2000", capture=True)
     p.add_argument("--batch", type=positive, metavar="N", help="samples a step (256, --collapse 128)")
     p.add_argument("--data", choices=HILLS, default="ring", help="eight hills (ring), or 25 (grid)")
     p.add_argument("--loss", choices=LOSSES, default="ns", metavar="NAME", help=", ".join(LOSSES))

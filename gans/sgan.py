@@ -37,7 +37,7 @@ from minigrad import nn, optim
 from minigrad.nn import functional as F
 
 EACH = 10  # labels of each digit
-QUICK = "--data synthetic --steps 150"
+QUICK = "--data synthetic --steps 50 --batch 50"
 
 
 class Discriminator(nn.Module):
@@ -80,13 +80,10 @@ def train(run, pictures, few):
     labelled = as_input(pictures.train[few]).to(run.device)                # (100, 784)
     answers = mg.tensor(pictures.labels[few].astype(np.int64), device=run.device)
 
-    for step in run.steps():
-        for optimiser, rate in zip(optimisers, rates):  # constant for the first half, then falling to 0
-            optimiser.param_groups[0]["lr"] = rate * min(1, 2 * (1 - step / steps))
-
+    @run.captured
+    def learn(real, others, seeds):
         # 1. D reads the labelled images, takes others for real, and G's for generated.
-        real = run.batch(2 * step - 1, pictures, like=G)
-        fake = G(run.uniform(step, run.args.batch, 100))
+        fake = G(seeds)
         on_real, on_fake = realness(D(real)), realness(D(fake.detach()))
         d_read = F.cross_entropy(D(labelled), answers)
         d_real, d_fake = NS.d(on_real, on_fake)
@@ -94,17 +91,19 @@ def train(run, pictures, few):
 
         # 2. G's images should have, on average, the features of real ones; or else be taken for real.
         with frozen(D):
-            if alike:
-                g = NS.g(realness(D(fake)))
-            else:
-                others = run.batch(2 * step, pictures, like=G)
-                g = ((D.features(fake).mean(0) - D.features(others).mean(0)) ** 2).mean()
+            g = (NS.g(realness(D(fake))) if alike else
+                 ((D.features(fake).mean(0) - D.features(others).mean(0)) ** 2).mean())
             update(optimisers[1], g)
         reader.update(), average.update()
+        return dict(d_read=d_read, d_real=d_real, d_fake=d_fake, g=g, logits=(on_real, on_fake), images=(real, fake))
 
-        run.log(step, d_read=d_read, d_real=d_real, d_fake=d_fake, g=g, logits=(on_real, on_fake), images=(real, fake))
+    for step in run.steps():
+        for optimiser, rate in zip(optimisers, rates):  # constant for the first half, then falling to 0
+            optimiser.param_groups[0]["lr"] = rate * min(1, 2 * (1 - step / steps))
+        real, others = (run.batch(k, pictures, like=G) for k in (2 * step - 1, 2 * step))
+        run.log(step, **learn(real, others, run.uniform(step, run.args.batch, 100)))
         run.look(step, average.model)
-        if step % max(1, steps // 10) == 0 or step == steps:
+        if step % max(50, steps // 10) == 0 or step == steps:
             run.measure(step, error=1 - accuracy(reader.model, pictures.held_out, pictures.held_out_labels))
     return average.model
 
@@ -113,14 +112,14 @@ def same_without(run, pictures, few):
     """Whether 20 steps end with the same bits if all other labels are there and if they are garbage."""
     digests = set()
     for name, theirs in (("all-labels", pictures.labels), ("garbage", overwritten(pictures.labels, few))):
-        with beside(run, name, {"steps": 20}) as short:
+        with beside(run, name, {"steps": 20}, save_every=20) as short:
             train(short, replace(pictures, labels=theirs), few)
             digests.add(replay.digest({name: part.state_dict() for name, part in short.parts.items()}))
     return len(digests) == 1
 
 
 def demo(argv=None):
-    p = parser("sgan", __doc__, steps=5000, batch=100, samples=True)
+    p = parser("sgan", __doc__, steps=5000, batch=100, samples=True, capture=True)
     p.add_argument("--data", choices=DIGITS, default="auto", help="auto: MNIST, or digits drawn by code without it")
     p.add_argument("--minibatch-discrimination", action="store_true", help="for samples instead of reading")
     p.add_argument("--long", dest="steps", action="store_const", const=180_000, help="the paper's 180000 steps")

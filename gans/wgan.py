@@ -37,7 +37,7 @@ from gans.machinery.run import Run, beside
 from gans.machinery.samples import described
 from minigrad import nn, optim
 
-QUICK = "--data synthetic --steps 80"
+QUICK = "--data synthetic --steps 80 --batch 24"
 RECIPES = {  # the loss, steps of the critic for one of G, the optimiser of both
     "penalty": (WGAN, 5, lambda parameters: optim.Adam(parameters, 5e-4, betas=(0.0, 0.9))),
     "clip": (WGAN, 5, lambda parameters: optim.RMSprop(parameters, 5e-5)),
@@ -62,7 +62,7 @@ def critic(inputs=784, width=512):
 
 
 def critic_step(recipe, f, optimiser, real, fake, mix, weight=10.0):
-    """The critic makes the gap as large as its slope allows. Returns its answers, and its loss on real and on fake."""
+    """The critic makes the gap as large as its slope allows. Returns its losses and answers, by name."""
     answers = f(real), f(fake)
     d_real, d_fake = RECIPES[recipe][0].d(*answers)
     d = d_real + d_fake
@@ -73,33 +73,36 @@ def critic_step(recipe, f, optimiser, real, fake, mix, weight=10.0):
         with mg.no_grad():
             for p in f.parameters():
                 p.clamp_(-0.01, 0.01)
-    return answers, d_real, d_fake
+    return {"d_real": d_real, "d_fake": d_fake, RECIPES[recipe][0].answers: answers}
 
 
-def train(run, pictures, judge):
-    """Returns the averaged G."""
+def train(run, pictures, judge, looks=20):
+    """Returns the averaged G. So many times (at every tenth step at the most) it is measured how things stand."""
     recipe, batch = run.args.recipe, run.args.batch
     G, f, (loss, n, optimiser) = generator().to(run.device), critic().to(run.device), RECIPES[recipe]
     average, optimiser_g, optimiser_f = optim.EMA(G, 0.999), optimiser(G.parameters()), optimiser(f.parameters())
     run.keep(G=G, f=f, average=average, optimiser_g=optimiser_g, optimiser_f=optimiser_f)
 
-    for step in run.steps():
-        # 1. The critic gets ahead.
-        for k in critic_steps(step, n):
-            real, mix = run.batch(k, pictures, like=G), run.uniform(k, batch, 1, name="mix")
-            with mg.no_grad():
-                fake = G(run.noise(k, batch, 100))
-            answers, d_real, d_fake = critic_step(recipe, f, optimiser_f, real, fake, mix)
+    @run.captured
+    def ahead(real, mix, seeds):  # 1. The critic gets ahead.
+        with mg.no_grad():
+            fake = G(seeds)
+        return critic_step(recipe, f, optimiser_f, real, fake, mix) | {"images": (real, fake)}
 
-        # 2. G raises what the critic answers to its images.
+    @run.captured
+    def follow(seeds):  # 2. G raises what the critic answers to its images.
         with frozen(f):
-            g = loss.g(f(G(run.noise(step, batch, 100, name="noise for G"))))
-            update(optimiser_g, g)
+            update(optimiser_g, g := loss.g(f(G(seeds))))
         average.update()
+        return g
 
-        run.log(step, d_real=d_real, d_fake=d_fake, g=g, images=(real, fake), **{loss.answers: answers})
+    for step in run.steps():
+        for k in critic_steps(step, n):
+            mix, seeds = run.uniform(k, batch, 1, name="mix"), run.noise(k, batch, 100)
+            found = ahead(run.batch(k, pictures, like=G), mix, seeds)
+        run.log(step, **found, g=follow(run.noise(step, batch, 100, name="noise for G")))
         run.look(step, average.model, f)
-        if step % max(10, run.args.steps // 20) == 0 or step == run.args.steps:
+        if step % max(10, run.args.steps // looks) == 0 or step == run.args.steps:
             run.measure(step, **gaps(run, pictures, judge, G, f))
     return average.model
 
@@ -114,14 +117,12 @@ def of_numbers(recipe, apart, steps):
 
 
 def demo(argv=None):
-    p = parser("wgan", __doc__, steps="2500, plain 12500", batch=64, samples=True)
+    p = parser("wgan", __doc__, steps="2500, plain 12500", batch=64, samples=True, capture=True)
     p.add_argument("--data", choices=DIGITS, default="auto", help="auto: MNIST, or digits drawn by code without it")
     p.add_argument("--recipe", choices=list(RECIPES), default="penalty", help="what holds the slope (penalty)")
     args = parse(p, argv)
-    args.steps = args.steps or STEPS[args.recipe]
-    pictures = open_digits(args.data).for_run(args)
+    args.steps, pictures = args.steps or STEPS[args.recipe], open_digits(args.data).for_run(args)
     judge, bar = judge_of(pictures), 0.03 if args.steps >= 1000 else 1.0
-
     with Run(args, f"{args.recipe}: the losses of critic and G", RECIPES[args.recipe][0].ideals) as run:
         G = train(run, pictures, judge)
         run.finish(G)
@@ -135,7 +136,7 @@ def demo(argv=None):
                    ("slope on a line, heaps 2 apart", two, abs(two - 1.1) <= 0.1, "1.0..1.2")]
         if args.check and args.recipe == "penalty":
             with beside(run, "plain", {"recipe": "plain", "steps": args.steps * 5}) as other:
-                plain = judged(other, train(other, pictures, judge), pictures, judge)
+                plain = judged(other, train(other, pictures, judge, looks=1), pictures, judge)
             say(f"{other.args.steps} steps of a plain GAN: {duration(other.seconds)}; {duration(run.seconds)} here")
             share = found.distance / plain.distance
             results += [("slope among digits", among, abs(among - 1) <= 0.2, "0.8..1.2"),

@@ -137,7 +137,7 @@ def acceptance(way, n, lr):
 
 
 def demo(argv=None):
-    p = parser("xy", __doc__, steps=499)
+    p = parser("xy", __doc__, steps=499, capture="extragradient takes numbers out of its tensors")
     p.add_argument("--lr", type=non_negative, default=0.1, metavar="X", help="the rate of all steps (0.1)")
     args = parse(p, argv)
     with Run(args, pictures=30) as run:

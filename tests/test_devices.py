@@ -543,6 +543,17 @@ def test_host_and_device_do_not_mix(gpu):
         assert "\n" not in str(caught.value)
 
 
+def test_a_step_on_the_gpu_is_refused_by_capture_and_changes_nothing(gpu):
+    w = nn.Parameter(mg.ones(2, device=gpu))
+    there = [lambda x: w * 2, lambda x: x * 2, lambda x: mg.ones(2, device=gpu) * 2]
+    for step, x in zip(there, (mg.ones(2), mg.ones(2, device=gpu), mg.ones(2))):
+        captured = mg.capture(step)
+        with pytest.raises(RuntimeError, match="GPU.*; steps are captured on the CPU only, call the step"):
+            captured(x), captured(x)
+        assert captured.plan is None
+    assert host(w).tolist() == [1, 1]
+
+
 @pytest.fixture
 def stand_in():
     """tests/cupy_stand_in.py as a module, not installed."""

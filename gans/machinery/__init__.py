@@ -9,6 +9,8 @@
     parts.py         an update, a network that stands still, how weights begin, layers for D
     unrolled.py      steps of D that G looks ahead
     guidelines.py    networks by DCGAN's guidelines, kept or broken
+    growing.py       fading, equalised layers, pixel norm, minibatch deviation; growth.py: which level
+                     when, and what each technique is worth
     samples.py       samples of a generator, in training and of a finished run
     watch.py         figures that say how D and G are doing
     monitor.py       what goes on in a run, in words; signs.py: the failures that it knows
@@ -23,11 +25,13 @@
     imagesets.py     what is learnt from
     metrics/         how good samples are; measure.py: all of it for a run; judge.py: a classifier's word on it
     supervised.py    how much is read right, and what few labels are worth by themselves
+    pixels.py        pictures pixel by pixel: drawing, what they cost, what depends on what
     critics.py       what a critic has learnt; arithmetic.py: sums and multiples of seeds
     trained.py       what was trained before; attributes.py: what pictures look like, read by name
     directions.py    ways to attributes, sums of concepts; ways.py: what lies between two seeds
     maps.py          feature maps of G, and what it forgets without some; saliency.py: what filters respond to
     views.py         pictures of all these
     memory.py        what a training takes
-    faults.py        faults of all this, to be noticed by the checks beside them; insidefaults.py: of latent and inspect
+    faults.py        faults of all this, to be noticed by the checks beside them; faults_growing.py: those of growing,
+                     faults_inside.py: of latent and inspect
 """

@@ -12,8 +12,8 @@ from gans.machinery import folder
 from minigrad.backend.device import cuda_is_available
 from minigrad.errors import MinigradError
 
-FREE = ("steps", "out", "resume", "check", "device", "anomaly", "capture", "samples", "replay_step", "seeds", "given",
-        "command")
+FREE = ("steps", "out", "resume", "check", "device", "anomaly", "capture", "uncaptured", "samples", "replay_step",
+        "seeds", "ablation", "given", "command")
 """Options that may change when a run is resumed; all others shape what it computes, and must not."""
 
 
@@ -24,11 +24,13 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 
-def parser(name, doc, *, steps, batch=None, samples=False, capture=False):
+def parser(name, doc, *, steps, batch=None, samples=False,
+           capture="they stand in no function below @run.captured"):
     """The parser of `python -m gans.NAME`; the chapter adds what is its own. `doc` is the chapter's docstring.
 
     `steps` is a number, or, where it depends on other options, words that tell: the default is then None. `--help` has
-    the docstring's first line and the commands in it; the prose is for those who open the file.
+    the docstring's first line and the commands in it; the prose is for those who open the file. `capture` is True, or
+    why --capture is refused.
     """
     title, _, rest = doc.partition("\n")
     commands = "\n".join(line for line in rest.splitlines() if line.startswith("  python -m"))
@@ -36,7 +38,7 @@ def parser(name, doc, *, steps, batch=None, samples=False, capture=False):
     p = Parser(prog=f"python -m gans.{name}", usage="%(prog)s [options]",
                description=f"{title}\n\n{commands}" if commands else title,
                epilog=f"gans/{name}.py tells more.", formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.set_defaults(demo=name, capture=False)
+    p.set_defaults(demo=name, uncaptured=None if capture is True else capture)
     p.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", metavar="NAME",
                    help="auto (the GPU if there is one), cpu, cuda")
     p.add_argument("--seed", type=at_least(0), default=1, metavar="N", help="of weights, noise and data order (1)")
@@ -51,8 +53,8 @@ def parser(name, doc, *, steps, batch=None, samples=False, capture=False):
                    help="compute step N of that run again, show its losses and gradients, write nothing")
     p.add_argument("--check", action="store_true", help="PASS or FAIL lines for what it should reach")
     p.add_argument("--anomaly", action="store_true", help="stop at the first NaN or inf and name its line")
-    if capture:
-        p.add_argument("--capture", action="store_true", help="replay steps as compiled code: the same bits, sooner")
+    p.add_argument("--capture", action="store_true", help="replay steps as compiled code: the same bits, sooner"
+                   if capture is True else argparse.SUPPRESS)
     if samples:
         p.add_argument("--samples", type=at_least(1), metavar="N", help="write N samples to samples.npy, uint8")
     return p
@@ -125,6 +127,8 @@ def _refuse_together(args):
     """MinigradError for options that say nothing beside each other."""
     if args.resume and args.out:
         raise MinigradError(f"--out {args.out}: a run that is resumed stays in its folder; leave --out away")
+    if args.capture and args.uncaptured:
+        raise MinigradError(f"--capture: this chapter's steps cannot be captured, {args.uncaptured}; leave it away")
     if args.capture and args.anomaly:
         raise MinigradError("--capture: a captured step has no ops for --anomaly to look at; leave one of them away")
     for other in ("check", "samples", "steps", "out"):

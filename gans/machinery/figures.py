@@ -181,13 +181,49 @@ def gap(path, rows):
     return written(path, figure)
 
 
-def sheets(path, drawn, size=(8, 9.6)):
+def sheets(path, drawn, size=None):
     """{title: (rows of images, each (n, H, W) or (n, H, W, 3), the name of each column)}, one below the other."""
     heights = [len(rows) / len(rows[0]) for rows, _ in drawn.values()]  # of rows as wide as the figure
+    size = size or (8, 8 * sum(heights) + 0.35 * len(drawn))
     figure, axes = figure_of(size, len(drawn), height_ratios=heights)
     for panel, (title, (rows, names)) in zip(np.atleast_1d(axes), drawn.items()):
         show(panel, np.concatenate([strip(row) for row in rows]), title)
         width = rows[0].shape[2] + 2
         panel.set_xticks([width * k + width / 2 for k in range(len(names))], names, fontsize=8)
         panel.tick_params(length=0)
+    return written(path, figure)
+
+
+def nats(path, losses, costs, found):
+    """What pictures cost over the steps, beside what test pictures do, {name: nats}; and each pixel of theirs, by name.
+
+    `losses` are (steps, values); `costs` {name: (N, 1, 28, 28)}.
+    """
+    figure, panels = figure_of((4.4 * (1 + len(costs)), 4), 1, 1 + len(costs), width_ratios=[1.5] + [1] * len(costs))
+    faint(panels[0], *losses, "pictures that are learnt from", COLOURS[0])
+    for (name, value), colour in zip(found.items(), COLOURS[1:]):
+        panels[0].axhline(value, color=colour, linestyle="--", linewidth=1, label=f"test, {name}: {value:.1f}")
+    panels[0].set(xlabel="step", ylabel="nats a picture", title="What a picture costs")
+    panels[0].set_ylim(0.8 * min(found.values()), 1.2 * max(found.values()))
+    panels[0].legend(fontsize=8)
+    maps = {name: each.mean((0, 1)) for name, each in costs.items()}
+    for panel, (name, each) in zip(panels[1:], maps.items()):
+        shown = panel.imshow(each, cmap="magma", vmin=0, vmax=np.log(2))
+        panel.set(xticks=[], yticks=[])
+        panel.set_title(name, fontsize=9)
+    figure.colorbar(shown, ax=list(panels[1:]), label="nats of each pixel (ln 2: a coin)")
+    return written(path, figure)
+
+
+def codes(path, sweeps, names):
+    """For each number of a code, images (kinds, steps, H, W): a row a kind, along which the number goes."""
+    figure, axes = figure_of((6 * len(sweeps), 6.8), 1, len(sweeps))
+    for number, (panel, images) in enumerate(zip(axes, sweeps)):
+        _, steps, height, width = images.shape
+        show(panel, np.concatenate([strip(row) for row in images]), f"number {number}, the rest of the seed unchanged")
+        panel.set_xticks([(width + 2) * (k + 0.5) for k in range(steps)],
+                         [f"{value:g}" for value in np.linspace(-2, 2, steps)], fontsize=8)
+        panel.set_yticks([(height + 2) * (k + 0.5) for k in range(len(images))], names, fontsize=8)
+        panel.tick_params(length=0)
+        panel.set(xlabel=f"number {number}", ylabel="a row a kind, named by what most of it is read as")
     return written(path, figure)

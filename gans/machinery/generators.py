@@ -248,7 +248,7 @@ def add(run, name=None, place=None, title=None):
     config = folder.read(run)
     name = named(name or re.sub(r"[^a-z0-9._-]+", "-", Path(run).resolve().name.lower()).strip("-._"))
     place = own_folder() if place is None else Path(place)
-    G = samples.load(run)
+    G = samples.of_noise(samples.load(run), run)
     place.mkdir(parents=True, exist_ok=True)
     path, weights = place / f"{name}.json", place / f"{name}.safetensors"
     with alone(place, say):

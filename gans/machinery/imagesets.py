@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from gans.machinery.commandline import only, say
+from gans.machinery.stacks import stacked
 from minigrad.data.download import Unavailable, cache_folder, load_digits
 from minigrad.data.faces import synthetic_faces
 from minigrad.data.files import alone
@@ -99,7 +100,8 @@ def framed(images, size):
 def learnt_from(options):
     """The Pictures that a run with these options has learnt from."""
     if options.data in DIGITS:
-        return open_digits(options.data, options.shape[0])
+        pictures = open_digits(options.data, options.shape[0])
+        return stacked(pictures, options.digits) if "digits" in options else pictures
     return open_images(options, options.size, limit=getattr(options, "limit", None))
 
 
@@ -178,7 +180,7 @@ def _photographs(size, limit, log):
     side = round(FACE * width)
     crop = (side, side) if size else None
     known = source.with_name(LIST)
-    images = _decoded(source, log, crop=crop, size=(size, size) if size else None, limit=limit,
+    images = decoded(source, log, crop=crop, size=(size, size) if size else None, limit=limit,
                       attributes=known if known.exists() else None, strict=True)
     return _split("faces", source, f"CelebA, {len(images)} photographs", images)
 
@@ -202,7 +204,7 @@ def open_own(path, size=None, *, limit=None, background="white", strict=False, l
         if limit:
             images = Part(images, np.arange(min(limit, len(images))))
     else:
-        images = _decoded(path, log, crop="square", size=(size or 64,) * 2, limit=limit, background=background,
+        images = decoded(path, log, crop="square", size=(size or 64,) * 2, limit=limit, background=background,
                           strict=strict)
     return _split(name, path, f"{path}, {len(images)} images{left_out(images)}", images)
 
@@ -222,7 +224,7 @@ def _check_size(size, largest=LARGEST):
                             f"{SMALLEST if size < SMALLEST else largest}")
 
 
-def _split(name, source, provenance, images, most=2_000):
+def _split(name, source, provenance, images):
     """Pictures with a tenth of the images kept back (2,000 at most), drawn at random, the same ones every time."""
     height, width, channels = images.shape[1:]
     if len(images) < FEWEST:
@@ -230,13 +232,17 @@ def _split(name, source, provenance, images, most=2_000):
     if min(height, width) < SMALLEST or channels not in (1, 3):
         raise DataError(f"{source}: its images are {height}x{width} (height x width) with {channels} channels; give "
                         f"some of {SMALLEST} pixels a side or more, with 1 or 3 channels")
-    order = np.random.default_rng(0).permutation(len(images))
-    count = min(most, len(images) // 10)
-    return Pictures(name, f"{provenance}, {count} of them kept back", Part(images, np.sort(order[count:])),
-                    images[np.sort(order[:count])])
+    kept, rest = kept_back(len(images))
+    return Pictures(name, f"{provenance}, {len(kept)} of them kept back", Part(images, rest), images[kept])
 
 
-def _decoded(source, log, **how):
+def kept_back(n, most=2_000):
+    """(the places of a tenth of n images, drawn at random, the same ones every time; those of the rest), in order."""
+    order, count = np.random.default_rng(0).permutation(n), min(most, n // 10)
+    return np.sort(order[:count]), np.sort(order[count:])
+
+
+def decoded(source, log, **how):
     """The ImageSet of an archive or folder, built in the cache unless it is there from the last time."""
     files = [_fingerprint(file) for file in (source, how.get("attributes")) if file]
     key = hashlib.sha256(f"{files}{sorted(how.items())}".encode()).hexdigest()[:16]

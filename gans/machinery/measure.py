@@ -33,7 +33,7 @@ from gans.machinery.metrics import (
 )
 from gans.machinery.metrics.refusals import finite
 from gans.machinery.progress import telling
-from gans.machinery.samples import as_images, load, noise, outputs
+from gans.machinery.samples import as_images, load, noise, of_noise, outputs
 from minigrad.errors import MinigradError
 
 MOST = 5_000  # samples, unless --n asks for others
@@ -143,7 +143,7 @@ def main(argv=None):
     args = p.parse_args(argv)
     run = Path(args.run)
     options = argparse.Namespace(**folder.read(run))
-    G = load(run)
+    G = of_noise(load(run), run)
     if G.image_shape is None:
         raise MinigradError(f"{run}: gans.{options.demo} makes no images, which is all that is measured here; python "
                             f"-m gans.{options.demo} --check says how good it is")
@@ -156,11 +156,11 @@ def main(argv=None):
         raise MinigradError(f"--n {args.n}: of {pictures.name}, {len(pictures.held_out):,} images were kept back; half "
                             f"of them stand in the samples' place, so give --n {most} or less")
     n, seed = args.n or min(most, MOST), options.seed if args.seed is None else args.seed
-    judge = judge_of(pictures) if pictures.name in DIGITS else None
+    judge = judge_of(pictures) if pictures.name in DIGITS and pictures.shape[2] == 1 else None
     with telling(f"{n:,} samples of {run}, seed {seed}, are measured beside images that were kept back"):
         values = outputs(G, noise(G, n, seed))
         finite(str(run), "samples", values)
-        table = measured(as_images(values, G), pictures, judge=judge, classes=G.classes)
+        table = measured(as_images(values, G), pictures, judge=judge, classes=0 if G.coded else G.classes)
     for line in lines(table):
         say(line)
     return 0

@@ -12,11 +12,15 @@ SECONDS = 10  # between two lines; the first comes after as many
 
 
 class Progress:
-    """Told of every step by `update`, and of losses by `note`, whenever there are new ones."""
+    """Told of every step by `update`, and of losses by `note`, whenever there are new ones.
 
-    def __init__(self, done, whole):
-        self.first, self.done, self.whole, self.losses = done, done, whole, {}
-        self.bar = tqdm(total=whole, initial=done, unit="step", mininterval=0.5) if sys.stderr.isatty() else None
+    `unit`: what else a step is; a bar of such, which are of less interest, goes when it is full.
+    """
+
+    def __init__(self, done, whole, unit="step"):
+        self.first, self.done, self.whole, self.unit, self.losses = done, done, whole, unit, {}
+        self.bar = tqdm(total=whole, initial=done, unit=unit, mininterval=0.5,
+                        leave=unit == "step") if sys.stderr.isatty() else None
         self.began = self.told = time.perf_counter()
 
     def note(self, losses):
@@ -38,8 +42,8 @@ class Progress:
         """Step, losses, speed, time left, after so many seconds."""
         rate = (self.done - self.first) / seconds
         losses = " ".join(f"{name} {value:.3g}" for name, value in self.losses.items())
-        return (f"step {self.done:,} of {self.whole:,}{', ' if losses else ''}{losses}, {rate:,.3g} steps/s, "
-                f"{duration((self.whole - self.done) / rate)} left")
+        return (f"{self.unit} {self.done:,} of {self.whole:,}{', ' if losses else ''}{losses}, {rate:,.3g} "
+                f"{self.unit}s/s, {duration((self.whole - self.done) / rate)} left")
 
     def say(self, line):
         """A line of something else, above the bar where there is one."""

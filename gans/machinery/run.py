@@ -69,7 +69,7 @@ class Run:
         self.picture_every = max(1, args.steps // (pictures or PICTURES))
         self.parts, self.phases, self.paths, self.seconds, self.interrupted = {}, [], [], 0.0, False
         self.progress = self.updates = self.pictures = self.shown = self.monitor = self._order = None
-        self.replay = None  # the captured step
+        self.captures = []  # captured steps
         if self.replayed:
             self.begun = True
             say(f"replaying step {self.replayed} of {self.folder}, computed again from step {self.start + 1} on")
@@ -290,8 +290,9 @@ class Run:
             return learn
         if self.device.type == "cuda":
             raise MinigradError("--capture: steps are captured on the CPU only; leave it away, or give --device cpu")
-        self.replay = mg.capture(learn)
-        return lambda *tensors: (learn if self._watched(self.step + 1) else self.replay)(*tensors)
+        captured = mg.capture(learn)
+        self.captures.append(captured)
+        return lambda *tensors: (learn if self._watched(self.step + 1) else captured)(*tensors)
 
     # What is noted on the way
 
@@ -443,8 +444,9 @@ class Run:
         """After the last step: draw everything, say what the losses did, and write `--samples` of G."""
         if self.step > self.start:
             many = f" of {self.args.batch}" if "batch" in self.args else ""
-            replays = f", {self.replay.replays:,} of them replayed" if self.replay else ""
-            say(f"{self.step - self.start:,} steps{many} in {duration(self.seconds)}{replays}")
+            replays = sum(captured.replays for captured in self.captures)
+            say(f"{self.step - self.start:,} steps{many} in {duration(self.seconds)}" +
+                f", {replays:,} replays" * bool(self.captures))
         self.illustrate()
         if losses := self.losses():
             say(caption(losses, self.ideals))

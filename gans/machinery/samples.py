@@ -24,7 +24,8 @@ from minigrad.random import stream
 AT_ONCE = 2**20  # numbers of the samples that are made together, 1000 samples at most
 
 
-def described(G, seed_shape, *, image_shape=None, rows=False, value_range=(0.0, 1.0), seeds="normal", classes=0):
+def described(G, seed_shape, *, image_shape=None, rows=False, value_range=(0.0, 1.0), seeds="normal", classes=0,
+              coded=False):
     """The generator G, which tells from now on, by attributes of these names, what it takes and makes.
 
     Args:
@@ -32,11 +33,21 @@ def described(G, seed_shape, *, image_shape=None, rows=False, value_range=(0.0, 
         image_shape: (H, W, C) of its images, which G puts out as (N, C, H, W); None for other numbers.
         rows: it puts them out as rows (N, H * W * C) instead, and D takes such.
         value_range: of what it puts out, from black to white.
-        seeds: what the noise is: "normal", "uniform" in 0..1, or a number that is always the same.
+        seeds: what the noise is: "normal", "uniform" in 0..1, or a number that is always the same; "pictures" where it
+            takes such instead (see translate.py).
         classes: G takes one-hot labels (N, classes) beside the noise; 0: it takes none.
+        coded: these are codes that it found a use for by itself, and not classes that one can ask for.
     """
     G.seed_shape, G.image_shape, G.rows = tuple(seed_shape), image_shape and tuple(image_shape), rows
-    G.value_range, G.seeds, G.classes = value_range, seeds, classes
+    G.value_range, G.seeds, G.classes, G.coded = value_range, seeds, classes, coded
+    return G
+
+
+def of_noise(G, run):
+    """The generator of a run, if it makes samples of noise; MinigradError if it makes them of pictures."""
+    if G.seeds == "pictures":
+        raise MinigradError(f"{run}: its generator makes pictures of pictures, not of noise; python -m gans.apply "
+                            f"{run} FILE|FOLDER shows it some")
     return G
 
 
@@ -119,9 +130,10 @@ def sheet(G, seed=1, name="picture"):
     return grid(images, columns, scale=2 if G.image_shape[0] < 64 else 1), images, inputs(G, z, labels)
 
 
-def load(run, device="cpu"):
+def load(run, device="cpu", part="G"):
     """The generator of a run, as it was saved last: the averaged one where there is one, in evaluation mode.
 
+    `part` is what the run calls it; cyclegan's for the way back is "F".
     Its attributes tell how to use it: `seed_shape`, `seeds`, `value_range`, `image_shape`, `classes` (see `described`).
 
     CheckpointError where the folder `run` is none of a demo, has no checkpoint, or one that is damaged.
@@ -133,7 +145,7 @@ def load(run, device="cpu"):
     folder.read(run)
     state = checkpoint.load(run / "checkpoint", log=say).state
     parts, demo = state["parts"], state["config"].get("demo")
-    weights = parts["average"]["model"] if "average" in parts else parts.get("G", {})
+    weights = parts["average"]["model"] if "average" in parts else parts.get(part, {})
     return built(demo, state["config"], weights, run, f"python -m gans.{demo} --resume {run} brings it up to date").to(
         device)
 
@@ -218,7 +230,8 @@ def main(argv=None):
     args = p.parse_args(argv)
     run = Path(args.run)
     config = folder.read(run)
-    seed, G, path = config["seed"] if args.seed is None else args.seed, load(run), args.out or run / "sample.png"
+    seed, G = config["seed"] if args.seed is None else args.seed, of_noise(load(run), run)
+    path = args.out or run / "sample.png"
     to_write(path)
     if args.onnx is not None:
         say(f"wrote {write_onnx(G, args.onnx)}: the generator of {run}")

@@ -16,6 +16,13 @@ BASELINES = {MLP: 300, CNN: 150, CAREFUL: 300}  # steps, all labelled images in 
 STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)  # t of 97.5 % for 2, 3, ... values
 
 
+def learn(net, loss, optimiser, x, y):
+    """One step of an optimiser towards answering x with y; returns the loss before it."""
+    error = loss(net(x), y)
+    update(optimiser, error)
+    return error
+
+
 def accuracy(net, images, labels):
     """The share of uint8 images (N, 28, 28, 1) that a net (N, 784) -> (N, classes) reads as their labels (N,).
 
@@ -82,7 +89,7 @@ def baseline_errors(run, pictures, few, most=300):
         optimiser = optim.Adam(net.parameters(), 1e-3)
         for step in range(steps):
             optimiser.param_groups[0]["lr"] = 1e-3 * (1 - step / steps)
-            update(optimiser, F.cross_entropy(net(x), y))
+            learn(net, F.cross_entropy, optimiser, x, y)
         found[name] = 1 - accuracy(net, pictures.held_out, pictures.held_out_labels)
         say(f"  {len(few)} labels alone, {name}: {found[name]:.2%} are read wrong")
     return found

@@ -148,7 +148,8 @@ class Captured:
     def _key(self, found):
         """What tells one way through the step from another, before it is known how: arguments, flags, options."""
         return (*((kind, text, (type(x), strides(x)) if kind == "array" else x) for kind, text, x in found),
-                *(x if simple(x) else Same(x) for x in (slot.value for slot in self._guards)))
+                *(x if simple(x) else Same(type(x) if isinstance(x, Handle) else x)  # a tensor may not be used at all
+                  for x in (slot.value for slot in self._guards)))
 
     def _first(self, found, stage, args, kwargs):
         """The step itself, and what it changes in Python beside arrays."""
@@ -229,8 +230,11 @@ class Captured:
                 conditions.append(f"{text} is {x}")
             else:
                 conditions.append(f"type({text}) is {r.bind(type(x), 'kind')} and {text} == {r.bind(x, 'value')}")
+        used = {id(tensor) for tensor, _, _ in recording.used()}
         for slot in self._guards:
             value = slot.value
+            if isinstance(value, Handle) and id(value) not in used:
+                continue
             test = "==" if simple(value) and not isinstance(value, (bool, type(None))) else "is"
             text = r.bind(value, slot.path) if isinstance(value, tuple) or not simple(value) else text_of(value)
             conditions.append(f"{slot.text(r)} {test} {text}")

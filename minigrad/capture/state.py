@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy
 
 from minigrad import lr_scheduler, optim, random
-from minigrad.backend import defaults, owner
+from minigrad.backend import backend_of, defaults, owner
 from minigrad.capture import kernels
 from minigrad.capture.record import (
     Number,
@@ -479,6 +479,9 @@ def _wrapping(wrap):
     """Op.wrap, for arrays that the step makes by NumPy itself."""
     def apply(array):
         if at_work() and not isinstance(array, Traced):
+            if backend_of(array).NAME != "cpu":
+                raise Refused(f"capture: an array on the GPU is used at {here()}; steps are captured on the CPU only, "
+                              "call the step itself")
             recorder().operand(numpy.asarray(array))
             array = Traced(numpy.asarray(array))
         return wrap(array)

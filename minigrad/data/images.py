@@ -93,6 +93,23 @@ def build(path, source, *, crop=None, size=None, limit=None, attributes=None, ba
                 rest.unlink(missing_ok=True)
 
 
+def each_image(path, *, crop=None, size=None):
+    """The images of a folder or zip, or of a single file, one after another: (name, uint8 H×W×3).
+
+    Args:
+        path: a folder (searched with its subfolders), a zip file, or an image.
+        crop, size: as for `build`; without `size`, each comes in the size that it has.
+
+    Raises:
+        DataError: there is no such file, it holds no image, or one does not decode.
+    """
+    path = Path(path)
+    with _File(path) if path.is_file() and is_image(path.name) else _open_source(path) as images:
+        for name in images.names:
+            pixels = _decode(images, name)
+            yield name, _prepare(images.path, name, pixels, crop, size, size or _cropped(crop, *pixels.shape[:2]))
+
+
 def colour(text):
     """A colour's name of CSS's, or "#rrggbb", as (red, green, blue). ValueError for another text."""
     from PIL import ImageColor
@@ -360,6 +377,11 @@ class _Folder(_Source):
         for name in self.names:
             whole.update(name.encode() + b"\0" + hashlib.sha256(self.read(name)).digest())
         return whole.hexdigest()
+
+
+class _File(_Folder):
+    def __init__(self, path):
+        _Source.__init__(self, path.parent, [path.name])
 
 
 class _Zip(_Source):

@@ -16,11 +16,14 @@ import tempfile
 import time
 from pathlib import Path
 
-DEMOS = {"pattern1010": ["pattern1010"], "mnist": ["mnist"], "mnist --recipe book": ["mnist", "--recipe", "book"],
-         "mnist --from-the-start": ["mnist", "--from-the-start"], "cgan": ["cgan"],
-         "cgan --labels projection": ["cgan", "--labels", "projection"],
-         "face --size 64": ["face", "--data", "synthetic-faces", "--size", "64", "--penalty", "1"],
-         "dcgan": ["dcgan"], "dcgan --data synthetic-faces": ["dcgan", "--data", "synthetic-faces", "--width", "16"]}
+DEMOS = {name: name.split() for name in (
+    "pattern1010", "ideal", "gaussian", "gaussian --variant moments", "gaussian --variant row", "modes",
+    "modes --data grid --loss wgan-gp", "modes --loss wgan", "modes --loss hinge --pack 2", "modes --loss ebgan",
+    "modes --collapse", "modes --collapse --minibatch-discrimination", "modes --collapse --unrolled 3", "classifier",
+    "mnist", "mnist --recipe book", "mnist --from-the-start", "wgan", "wgan --recipe clip", "wgan --recipe plain",
+    "ebgan", "cgan", "cgan --labels projection", "sgan", "sgan --minibatch-discrimination",
+    "face --data synthetic-faces --size 64 --penalty 1", "dcgan", "dcgan --data synthetic-faces --width 16")}
+"""What `demos` compares: every chapter that can be captured, in each of its ways."""
 
 
 def demos(names, steps):
@@ -56,7 +59,7 @@ def demos(names, steps):
                 found.append((replay.digest(checkpoint.load(out / "checkpoint").state["parts"]),
                               [path.read_bytes() for path in sorted((out / "samples").iterdir())],
                               losses(out / "metrics.csv")))
-            same, replays = found[0] == found[1], runs[-1].replay.replays
+            same, replays = found[0] == found[1], sum(each.replays for each in runs[-1].captures)
             wrong += not same or not replays
             print(f"{'same' if same else 'DIFFERENT'}  {name:30} {steps:,} steps, {replays:,} replayed, "
                   f"{seconds[0]:.0f} s and {seconds[1]:.0f} s", flush=True)

@@ -1,5 +1,7 @@
 """Random training steps: networks, optimisers, ways of training and what changes between calls, each from a number."""
 
+import copy
+
 import numpy as np
 
 import minigrad as mg
@@ -8,6 +10,7 @@ from minigrad.nn import functional as F
 from minigrad.optim import lr_scheduler
 
 CALLS = 24
+CHANGES = ["rate", "mode", "freeze", "values", "option", "scale", "load", "failure", "loss", "layer", "layout"]
 
 ACTIVATIONS = [nn.ReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.SiLU, nn.Softplus, nn.ELU, lambda: nn.LeakyReLU(0.1),
                lambda: nn.LeakyReLU(0.0), lambda: nn.Dropout(0.3), nn.Identity]
@@ -45,9 +48,8 @@ class Program:
         self.inside = self.chance(0.5)  # whether the schedule goes on within the step
         self.loss, self.noise, self.clip = self.pick(LOSSES), self.chance(0.3), self.pick([None, "norm", "weights"])
         self.penalty, self.twice, self.forget = self.chance(0.3), self.chance(0.3), self.chance(0.5)
-        self.scale = self.pick([1.0, 0.5])
-        self.changes = {int(i): self.pick(["rate", "mode", "freeze", "values", "option", "scale"])
-                        for i in self.rng.integers(6, CALLS, 2)} if self.chance(0.5) else {}
+        self.scale, self.retain, self.fails, self.saved = self.pick([1.0, 0.5]), self.chance(0.2), False, None
+        self.changes = {int(i): self.pick(CHANGES) for i in self.rng.integers(6, CALLS, 2)} if self.chance(0.6) else {}
         self.mean = mg.zeros(())
 
     def pick(self, those):
@@ -61,7 +63,8 @@ class Program:
         layers, width, inputs = [], self.width, self.width
         for _ in range(self.rng.integers(0, 4)):
             wider = self.pick([3, 8, 33, 130])
-            layers += [nn.Linear(width, wider, bias=self.chance(0.7))]
+            layer = nn.Linear(width, wider, bias=self.chance(0.7))
+            layers += [nn.utils.spectral_norm(layer) if self.chance(0.15) else layer]
             if self.chance(0.4):
                 layers.append(nn.BatchNorm1d(wider) if self.rows > 1 and self.chance(0.5) else nn.LayerNorm(wider))
             layers.append(self.pick(ACTIVATIONS)())
@@ -83,7 +86,10 @@ class Program:
     def data(self, i):
         """The arguments of call i."""
         rng = np.random.default_rng([9, self.number, i])
-        return (mg.tensor(rng.standard_normal(self.shape).astype(self.dtype)),
+        x = rng.standard_normal(self.shape).astype(self.dtype)
+        if any(self.changes.get(k) == "layout" for k in range(i + 1)):
+            x = np.asfortranarray(x)
+        return (mg.from_numpy(x),
                 mg.tensor(rng.random((self.rows, self.width)).astype(self.dtype)))
 
     def step(self, x, t):
@@ -99,7 +105,13 @@ class Program:
             slope, = autograd.grad(self.net(there).sum(), there, create_graph=True)
             loss = loss + 0.1 * (slope.flatten(1).norm(dim=1) - 1).square().mean()
         self.optimiser.zero_grad()
-        loss.backward()
+        if self.retain:
+            loss.backward(retain_graph=True)
+            (0.1 * y).square().mean().backward()
+        else:
+            loss.backward()
+        if self.fails:
+            raise KeyError("of the user")
         if self.clip == "norm":
             nn.utils.clip_grad_norm_(self.net.parameters(), 0.5)
         self.optimiser.step()
@@ -136,13 +148,30 @@ class Program:
             self.optimiser.param_groups[0]["weight_decay"] = 0.03
         elif change == "scale":
             self.scale = 0.25
+        elif change == "loss":
+            self.loss = F.l1_loss
+        elif change == "layer" and len(self.net) > 1:
+            places = [k for k, part in enumerate(self.net) if isinstance(part, tuple(ACTIVATIONS[:7]))]
+            if places:
+                self.net[places[0]] = nn.Softsign()
+        elif change == "load":
+            self.net.load_state_dict(self.saved[0])
+            self.optimiser.load_state_dict(self.saved[1])
+        elif change == "failure":
+            self.fails = True
+            self.optimiser.zero_grad()
+        if i == 5:
+            self.saved = copy.deepcopy((self.net.state_dict(), self.optimiser.state_dict()))
 
     def run(self, executor):
         """All calls: their results, and the state afterwards, as bytes. Captured unless `executor` is None."""
         step, found = mg.capture(self.step, executor) if executor else self.step, []
         for i in range(CALLS):
             self.between(i)
-            found.append([x.detach().numpy().tobytes() for x in step(*self.data(i))])
+            try:
+                found.append([x.detach().numpy().tobytes() for x in step(*self.data(i))])
+            except KeyError:
+                self.fails = False
         parts = [self.net, self.optimiser, *([self.average] if self.average else [])]
         return found, [_bytes(part.state_dict()) for part in parts], mg.rand(2).tolist(), getattr(step, "replays", None)
 

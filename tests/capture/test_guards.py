@@ -97,3 +97,22 @@ def test_schedules_that_others_let_go_on_are_no_condition():
         captured(mg.zeros(2))
         those["schedule"].step()
     assert captured.replays == 12 - 4
+
+
+def test_a_tensor_that_the_step_reaches_and_does_not_use_may_be_another_each_time():
+    net = nn.Sequential(nn.utils.spectral_norm(nn.Linear(3, 3)), nn.Tanh())
+    average, optimiser = optim.EMA(net, 0.9), optim.SGD(net.parameters(), 0.1)
+
+    def step(x):
+        loss = net(x).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        average.update()
+        return loss
+
+    captured = mg.capture(step, "numpy")
+    for i in range(12):
+        captured(data(i))
+        average.model(data(i))  # which puts a new weight in its layer
+    assert captured.replays == 12 - 4

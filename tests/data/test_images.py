@@ -14,7 +14,7 @@ from PIL import Image
 
 from minigrad.data import images
 from minigrad.data.hdf5 import ImageSet
-from minigrad.data.images import build, info, main, read_attributes
+from minigrad.data.images import build, each_image, info, main, read_attributes
 from minigrad.errors import DataError
 
 
@@ -83,6 +83,18 @@ def test_every_kind_of_image_becomes_rgb(tmp_path):
         by_name = dict(zip(found.names, found[:], strict=True))
     np.testing.assert_array_equal(by_name["RGBA.png"], by_name["RGB.png"])
     assert (by_name["L.png"] == by_name["L.png"][..., :1]).all()
+
+
+@pytest.mark.parametrize("how", [{}, {"crop": "square"}, {"size": (5, 6)}])
+def test_images_come_one_by_one_as_a_build_would_have_them(folder, tmp_path, how):
+    build(tmp_path / "set.h5", folder, **how)
+    with ImageSet(tmp_path / "set.h5") as expected:
+        found = dict(each_image(folder, **how))
+        assert [*found] == expected.names
+        for name, pixels in zip(expected.names, expected[:]):
+            np.testing.assert_array_equal(found[name], pixels)
+            (alone, same), = each_image(folder / name, **how)
+            assert alone == name and (same == pixels).all()
 
 
 def test_a_crop_is_from_the_middle(folder, tmp_path):

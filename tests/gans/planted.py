@@ -32,6 +32,7 @@ LETTERS = [f"{number}{'b' if number in NUMBERS[:k] else ''}" for k, number in en
 SMALL_DIGITS = ("--data", "synthetic", "--batch", "16")
 SMALL_FACES = ("--data", "synthetic-faces", "--size", "16", "--width", "8", "--batch", "16", "--lr", "1e-3")
 
+
 def adam(rate, beta=0.5):
     """The optimisers of G and D in gans/mnist.py, with a rate of one's own."""
     return f"optim.Adam(net.parameters(), {rate}, betas=({beta}, 0.999)) for net in (G, D)"
@@ -123,6 +124,7 @@ HEALTHY = {
     "face": ("--data", "synthetic-faces", "--size", "16", "--batch", "16", "--steps", "400", "--lr", "1e-3",
              "--average", "0.98"),
     "dcgan": (*SMALL_FACES, "--steps", "500", "--average", "0.99"),
+    "progan": ("--size", "16", "--width", "8", "--phase", "60"),
 }
 RESUMED = "mnist", "dcgan"
 

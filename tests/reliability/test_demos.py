@@ -64,7 +64,10 @@ DRIVER = textwrap.dedent("""
 """)
 SMALL = {"face": ["--data", "synthetic-faces", "--size", "16", "--batch", "8"],  # options
          "dcgan": ["--data", "synthetic-faces", "--size", "16", "--width", "2", "--batch", "8"],
-         "latent": ["--batch", "4", "--known", "150"], "inspect": ["--batch", "4", "--known", "90"]}
+         "progan": ["--size", "16", "--width", "2", "--batch", "8", "--phase", "12"],
+         "latent": ["--batch", "4", "--known", "150"], "inspect": ["--batch", "4", "--known", "90"],
+         "pix2pix": ["--data", "colour", "--size", "16", "--width", "4", "--batch", "8"],
+         "cyclegan": ["--size", "16", "--width", "2", "--batch", "4"]}
 
 
 def has_batches(name):
@@ -109,7 +112,10 @@ OPTIONS = {"mnist": [["--recipe", "steady"], ["--recipe", "book"], ["--from-the-
            "modes": [["--loss", "ns"], ["--loss", "ebgan"], ["--collapse", "--minibatch-discrimination"]],
            "face": [["--data", "synthetic-faces", "--size", "16"]],
            "dcgan": [["--data", "synthetic", "--width", "4"],
-                     ["--data", "synthetic-faces", "--size", "16", "--width", "4"]]}
+                     ["--data", "synthetic-faces", "--size", "16", "--width", "4"]],
+           "progan": [["--size", "16", "--width", "2", "--phase", "3"]],
+           "pix2pix": [["--data", "colour", "--size", "16", "--width", "4"]],
+           "cyclegan": [["--size", "16", "--width", "2", "--pool", "8"]]}
 EVERY = [(name, options) for name in CHAPTERS for options in OPTIONS.get(name, [[]])]
 
 

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from gans import mnist, pattern1010
+from gans import pattern1010
 from gans.machinery import log, monitor, watch
 from gans.machinery.signs import SIGNS
 from tests.gans import planted
@@ -197,22 +197,21 @@ def test_a_g_that_reaches_below_what_images_have_is_named():
 # In a run
 
 
-def collapsed(images, *groups, describe=watch.describe):
-    """What is noted of images, those of samples, which come with a number of groups, being all alike but for a few."""
-    found = describe(images, *groups)
-    return found | {"nearest": found["spread"] / 50} if groups else found
+def fooled(kind, *_):
+    """What is noted of D's answers, all of which are "real"."""
+    return {"as": kind, "low": 0.6, "high": 0.99, "real": 0.9, "fake": 0.9, "right on real": 1.0, "right on fake": 0.0}
 
 
 def test_a_run_says_what_it_sees_as_it_happens_and_its_log_and_its_end_hold_it(there, monkeypatch, capsys):
-    monkeypatch.setattr(watch, "describe", collapsed)
-    mnist.demo(["--batch", "8", "--steps", "240", "--out", "r"])
+    monkeypatch.setattr(watch, "answers", fooled)
+    pattern1010.demo(["--steps", "240", "--out", "r"])
     out = capsys.readouterr().out.splitlines()
     said = [k for k, line in enumerate(out) if line.startswith("monitor: step ")]
-    assert len(said) == 1 and ": partial collapse: " in out[said[0]]
+    assert len(said) == 1 and ": D is fooled: " in out[said[0]]
     assert said[0] < next(k for k, line in enumerate(out) if line.startswith("240 steps"))
-    assert any(line.startswith("monitor: partial collapse (step ") for line in out[said[0] + 1:])
+    assert any(line.startswith("monitor: D is fooled (step ") for line in out[said[0] + 1:])
     verdict, = (row for row in log.read("r/log.jsonl") if row.get("event") == "verdict")
-    assert verdict["number"] == 4 and verdict["words"] in out[said[0]]
+    assert verdict["number"] == 6 and verdict["words"] in out[said[0]]
     assert monitor.read(log.read("r/log.jsonl")).verdicts == [verdict]
     assert monitor.main(["r"]) == 1
     told = capsys.readouterr().out.splitlines()
@@ -220,12 +219,12 @@ def test_a_run_says_what_it_sees_as_it_happens_and_its_log_and_its_end_hold_it(t
 
 
 def test_a_verdict_stands_in_the_log_once_however_often_the_run_is_stopped(there, monkeypatch, capsys):
-    monkeypatch.setattr(watch, "describe", collapsed)
+    monkeypatch.setattr(watch, "answers", fooled)
     for options in (["--steps", "120", "--out", "r"], ["--steps", "240", "--resume", "r"],
                     ["--steps", "300", "--resume", "r"]):
-        mnist.demo([*(["--batch", "8"] if "--out" in options else []), *options])
+        pattern1010.demo(options)
     found = [row["name"] for row in log.read("r/log.jsonl") if row.get("event") == "verdict"]
-    assert found == ["partial collapse"] and capsys.readouterr().out.count("monitor: step ") == 1
+    assert found == ["D is fooled"] and capsys.readouterr().out.count("monitor: step ") == 1
 
 
 def test_the_monitor_reads_a_run_that_is_well_or_has_no_checkpoint_yet(there, capsys):
@@ -267,6 +266,12 @@ QUICK = [fault for fault in planted.FAULTS if fault.steps <= 200]
 def test_a_planted_fault_is_named_in_time(fault, tmp_path):
     found = planted.named(fault, 1, tmp_path)
     assert found.get(fault.name, fault.steps + 1) <= fault.steps, found
+
+
+@pytest.mark.parametrize("fault", planted.FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_can_be_planted_in_the_chapter_as_it_is_written_now(fault):
+    for edits in (fault.edits, fault.again):
+        assert callable(planted.edited(fault.chapter, edits).demo)
 
 
 def test_every_sign_has_a_planted_fault_and_every_demo_a_healthy_run():

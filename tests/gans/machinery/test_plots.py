@@ -71,6 +71,15 @@ def test_in_a_pipe_a_line_tells_step_losses_speed_and_time_left_now_and_then(mon
         "step 1,096 of 12,000, d 1.09 g 2, 4.76 steps/s, 38 min 10 s left"]
 
 
+def test_steps_that_are_rows_are_called_so(monkeypatch, capsys):
+    clock = Clock(monkeypatch)
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    told = progress.Progress(0, 28, "row")
+    clock.now += 20
+    told.update()
+    assert capsys.readouterr().out == "row 1 of 28, 0.05 rows/s, 9 min 0 s left\n"
+
+
 def test_on_a_terminal_a_bar_shows_the_losses(monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self):

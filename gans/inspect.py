@@ -95,7 +95,7 @@ def forgetting(run, G, reader):
     layer, results, drawn = G[activations(G)[0]], [], {}
     learnt, fresh = (noise(G, run.args.known // k, run.seed, name) for k, name in ((1, "known"), (2, "fresh")))
     asked = [("smile", 1), ("glasses", 1)] if "smile" in reader.values else [("class", 1), ("class", 7)]
-    for name, value in asked:
+    for name, value in asked[:2 if run.args.known >= 1000 else 1]:  # the second takes many maps, and many samples
         word, found = reader.values[name][value], forget(G, reader.read, layer, name, value, learnt, fresh)
         say(f"without {len(found.maps)} of G's maps, {word}: {found.before:.1%} of the samples before, "
             f"{found.after:.1%} after, {found.by_control:.1%} without as many others; of the rest "

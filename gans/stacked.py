@@ -36,7 +36,7 @@ from minigrad import nn, optim
 from minigrad.errors import MinigradError
 
 LOSSES = {"dcgan": (NS, 1, 2e-3, 0.5), "wgan-gp": (WGAN, 3, 1e-3, 0.0)}  # steps of D for one of G, rate, beta1
-QUICK = "--data synthetic --steps 120"
+QUICK = "--data synthetic --steps 80"
 
 
 def generator(options):
@@ -94,7 +94,7 @@ def train(run, pictures):
 
 
 def demo(argv=None):
-    p = parser("stacked", __doc__, steps="2 digits 1000, 3 digits 4000", batch=64, samples=True)
+    p = parser("stacked", __doc__, steps="2 digits 1000, 3 digits 2000", batch=64, samples=True)
     p.add_argument("--data", choices=DIGITS, default="auto", help="auto: MNIST, or digits drawn by code without it")
     p.add_argument("--digits", type=int, choices=[2, 3], default=2, help="in an image: 100 or 1,000 modes (2)")
     p.add_argument("--loss", choices=LOSSES, default="dcgan", help="dcgan, or a critic (dcgan)")
@@ -104,7 +104,7 @@ def demo(argv=None):
     p.add_argument("--seeds", type=positive, metavar="N", help="with --check: compare N seeds, from --seed on (1)")
     args = parse(p, argv)
     only(args, ["seeds"], args.check, "--check")
-    args.steps = args.steps or {2: 1000, 3: 4000}[args.digits]
+    args.steps = args.steps or {2: 1000, 3: 2000}[args.digits]
     if args.batch % args.pack:
         raise MinigradError(f"--pack {args.pack}: a batch of {args.batch} is not so many whole packs; use a divisor")
     singles = open_digits(args.data)
@@ -123,7 +123,7 @@ def demo(argv=None):
         said({**{f"packs of {args.pack}, seed {args.seed + k}": each for k, each in enumerate(packs)},
               **{f"single images, seed {args.seed + k}": each for k, each in enumerate(plain)}},
              real_ones(pictures, judge, args.digits))
-        return run.end(results(packs, plain, args.steps >= 500), "python -m gans.stacked --digits 3, 1,000 modes")
+        return run.end(results(packs, plain, args.steps >= 1000), "python -m gans.stacked --digits 3 --check")
 
 
 if __name__ == "__main__":

@@ -126,6 +126,8 @@ HEALTHY = {
     "dcgan": (*SMALL_FACES, "--steps", "500", "--average", "0.99"),
     "pixelcnn": ("--data", "synthetic", "--steps", "150", "--batch", "8"),
     "progan": ("--size", "16", "--width", "8", "--phase", "60"),
+    "pix2pix": ("--data", "colour", "--size", "16", "--width", "8", "--steps", "300"),
+    "cyclegan": ("--size", "16", "--width", "8", "--steps", "150"),
 }
 RESUMED = "mnist", "dcgan"
 

@@ -124,6 +124,7 @@ HEALTHY = {
     "face": ("--data", "synthetic-faces", "--size", "16", "--batch", "16", "--steps", "400", "--lr", "1e-3",
              "--average", "0.98"),
     "dcgan": (*SMALL_FACES, "--steps", "500", "--average", "0.99"),
+    "pixelcnn": ("--data", "synthetic", "--steps", "150", "--batch", "8"),
     "progan": ("--size", "16", "--width", "8", "--phase", "60"),
     "latent": ("--steps", "60", "--batch", "8", "--known", "1500"),
     "inspect": ("--steps", "60", "--batch", "16", "--known", "300"),

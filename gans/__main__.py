@@ -15,7 +15,7 @@ from gans.machinery.commandline import Parser, main, say
 from gans.machinery.progress import duration
 
 CHAPTERS = ("pattern1010", "xy", "ideal", "gaussian", "modes", "classifier", "mnist", "wgan", "ebgan", "cgan", "sgan",
-            "face", "dcgan", "progan", "latent", "inspect", "pix2pix", "cyclegan", "pixelcnn")
+            "infogan", "face", "dcgan", "progan", "latent", "inspect", "pix2pix", "cyclegan", "pixelcnn", "stacked")
 
 
 def listing():

@@ -9,8 +9,9 @@ from types import SimpleNamespace
 import numpy as np
 
 import minigrad as mg
-from gans import cgan, cyclegan, dcgan, mnist, pix2pix, pixelcnn
+from gans import cgan, cyclegan, dcgan, infogan, mnist, pix2pix, pixelcnn, stacked
 from gans.machinery import (
+    codes,
     counterparts,
     faults_growing,  # noqa: F401 (planted with these)
     faults_inside,  # noqa: F401 (planted with these)
@@ -19,7 +20,10 @@ from gans.machinery import (
     metrics,
     pairs,
     pixels,
+    stackcounts,
+    stacks,
     translate,
+    warps,
 )
 from gans.machinery.imagesets import Pictures
 from gans.machinery.metrics import features, modes, neighbours
@@ -546,3 +550,151 @@ def check_counterparts():
         clean, noisy = counterparts.hidden(times(0.1), times(10.0), given)
     expect([round(255 * clean, 3), round(255 * noisy, 2)], [0.0, 20.0],
            "a circle, in grey levels, without and with noise")
+
+
+# Codes.
+
+wrong("code-not-for-g", "G pays nothing for a code that cannot be read", infogan,
+      rewritten(infogan.train, ("update(optimiser_g, g + worth * (kind + number))", "update(optimiser_g, g)")),
+      "train", "a code")
+wrong("code-not-for-d", "D does not learn to read the code", infogan,
+      rewritten(infogan.train, ("(kind + number + sort)", "sort")), "train", "a code")
+wrong("code-of-another", "D is to read other kinds than G was given", infogan,
+      rewritten(infogan.train, ("mg.tensor(kinds,", "mg.tensor(kinds[::-1].copy(),")), "train", "a code")
+wrong("code-of-noise", "D is to read noise instead of the numbers", infogan,
+      rewritten(infogan.train, ("seeds[:, :NUMBERS]", "seeds[:, NUMBERS:2 * NUMBERS]")), "train", "a code")
+wrong("code-softmax-twice", "the cross-entropy of the kinds is of probabilities, not of logits", infogan,
+      rewritten(infogan.missed, ("bent[:, :KINDS]", "bent[:, :KINDS].softmax(1)")), "missed", "a code")
+wrong("code-kinds-straight", "kinds are read from straight images", infogan,
+      rewritten(infogan.missed, ("bent[:, :KINDS]", "straight[:, :KINDS]")), "missed", "a code")
+wrong("code-numbers-bent", "numbers are read from warped images", infogan,
+      rewritten(infogan.missed, ("straight[:, KINDS:]", "bent[:, KINDS:]")), "missed", "a code")
+wrong("code-uneven", "kinds of real images pay for being even", infogan,
+      rewritten(infogan.unsettled, ("unsure + (", "unsure - (")), "unsettled", "a code")
+wrong("code-unsure", "kinds of real images pay for being sure", infogan,
+      rewritten(infogan.unsettled, ("+ 0.3", "- 0.3")), "unsettled", "a code")
+wrong("code-warps-follow", "straight real images pay for what D says of warped ones", infogan,
+      rewritten(infogan.unsettled, ("kinds.detach()", "kinds")), "unsettled", "a code")
+wrong("code-even-each", "each real image is to be of all kinds", infogan,
+      rewritten(infogan.unsettled, ("kinds.mean(0)", "kinds")), "unsettled", "a code")
+wrong("matched-greedily", "two kinds may be one digit", codes, lambda table: np.argmax(table, 1), "matched",
+      "what codes are")
+wrong("slant-downward", "a slant to the right is one to the left", codes,
+      rewritten(codes.shapes, ("(-np.arange", "(np.arange")), "shapes", "what codes are")
+wrong("width-of-the-slant", "the width is that of the slant, too", codes,
+      rewritten(codes.shapes, ("xx - slant * xy", "xx")), "shapes", "what codes are")
+wrong("sweep-of-the-next", "along one number of a seed, another changes", codes,
+      rewritten(codes.along, ("seeds[:, number]", "seeds[:, 1 - number]")), "along", "what codes are")
+wrong("warp-transposed", "a warp reads rows as columns", warps,
+      rewritten(warps.warp, ("near @ [1, size]", "near @ [size, 1]")), "warp", "a warp")
+wrong("warp-torn", "what a warp brings from beyond an edge comes from the other side", warps,
+      rewritten(warps.warp, ("[inside]", ""), ("(near @ [1, size])", "(near % size @ [1, size])"),
+                ("np.flatnonzero(inside)", "np.arange(size ** 2)")), "warp", "a warp")
+
+
+def _step_of_infogan(worth=0.7, batch=4):
+    """(gradients of G and D at the first step of infogan.train, the same gradients in other words): lists of arrays."""
+    state = mg.initial_seed(), mg.get_rng_state()
+    try:
+        mg.manual_seed(1)
+        images = _digits()[0][:batch][..., None]
+        run = _run(1, batch=batch, information=worth, noise=0.1, steps=1)
+        infogan.train(run, Pictures("digits", "drawn", images, images))
+        mg.manual_seed(1)
+        G, D = infogan.generator(run.args), infogan.Discriminator()
+    finally:
+        mg.manual_seed(state[0])
+        mg.set_rng_state(state[1])
+    numbers, z = stream(0, "code", 1), run.noise(1, batch, 64)
+    kinds = np.eye(10, dtype=np.float32)[numbers.integers(0, 10, batch)]
+    bends = [warps.warp(2 * numbers.random(6) - 1, 28) for _ in range(4)]  # each of four images has its own
+    real, fake = mg.tensor(images.reshape(batch, 784) / np.float32(255)), G(z, mg.tensor(kinds))
+
+    def bent(images):
+        return mg.stack([image @ mg.tensor(bend) for image, bend in zip(images, bends)])
+
+    def paid(D, fake):
+        told = D(bent(fake))[1][:, :10]
+        kind = (told.logsumexp(1) - (told * mg.tensor(kinds)).sum(1)).mean()
+        return worth * (kind + ((D(fake)[1][:, 10:] - z[:, :2]) ** 2).mean())
+
+    p, q = (D(x)[1][:, :10].softmax(1) for x in (real, bent(real)))
+    shares = p.mean(0)
+    settled = -(p.detach() * q.log() + 0.3 * p * p.log()).sum() / batch + (shares * shares.log()).sum()
+    (worth * settled + nn.functional.softplus(-D(real)[0]).mean() + nn.functional.softplus(D(fake.detach())[0]).mean()
+     + paid(D, fake.detach())).backward()
+    later = run.parts["D"]  # after its update, as G meets it
+    grads = [p.grad.numpy().copy() for p in later.parameters()]
+    (nn.functional.softplus(-later(fake)[0]).mean() + paid(later, fake)).backward()
+    found = [*grads, *(p.grad.numpy() for p in run.parts["G"].parameters())]
+    return found, [p.grad.numpy() for net in (D, G) for p in net.parameters()]
+
+
+@check("a code")
+def check_a_code():
+    """The gradients of D and G at a step are those of their losses and of what D misses of the code."""
+    for k, (found, by_hand) in enumerate(zip(*_step_of_infogan())):
+        if abs(found - by_hand).max() > 1e-4 * max(abs(by_hand).max(), 1e-3):
+            raise AssertionError(f"gradient {k} of D and G is {abs(found - by_hand).max()} off")
+
+
+@check("what codes are")
+def check_what_codes_are():
+    """A matching by hand; the moments of a bar that leans to the right, and of a wide one; numbers of a seed."""
+    expect(codes.matched([[9, 8, 0], [7, 1, 0], [5, 5, 5]]), [1, 0, 2], "the columns of three rows")
+    bars = np.zeros((2, 28, 28), np.uint8)
+    for k in range(10):
+        bars[0, 18 - k, 9 + k] = 255  # a pixel to the right each pixel upward
+    bars[1, 10:20, 5:15] = 255
+    found = codes.shapes(bars)
+    expect(found["slant"], [1.0, 0.0], "the slants")
+    expect(found["width"], [0.0, (99 / 12) ** 0.5], "the widths")
+    G = described(nn.Flatten(), (2,), image_shape=(1, 2, 1), classes=2, rows=True)
+    G.weight, G.forward = nn.Parameter(mg.zeros(1)), lambda seeds, kinds: seeds
+    images = codes.along(G, 0, (0.0, 1.0), 3)
+    expect(images[:, :, 0, 0], [[0] * 3, [255] * 3], "what follows the number")
+    expect(images[0, :, 0, 1], images[1, :, 0, 1], "what does not")
+
+
+@check("a warp")
+def check_a_warp():
+    """No warp leaves an image as it is; a shift by a pixel to the left, and one by half a pixel upward."""
+    image = np.arange(1.0, 17).reshape(4, 4)
+    moved = {"none": (0, 0), "left": (1, 0), "up": (0, 0.5)}
+    for name, shift in moved.items():
+        matrix = warps.warp(np.array([0, 0, 0, 0, *shift]) / [1, 1, 1, 1, warps.SHIFT, warps.SHIFT], 4)
+        found = (image.reshape(1, 16) @ matrix).reshape(4, 4)
+        beyond = np.pad(image, ((0, 1), (0, 1)))
+        expected = {"none": image, "left": beyond[:4, 1:], "up": (beyond[:4, :4] + beyond[1:, :4]) / 2}[name]
+        expect(found, expected, f"an image moved: {name}")
+
+
+# Stacked digits.
+
+wrong("pack-of-one", "a pack is one image again and again", stacked,
+      lambda images, pack: mg.cat([images[:len(images) // pack]] * pack, 1), "packed", "stacks")
+wrong("pack-across", "a pack has the same channel of its images side by side", stacked,
+      rewritten(stacked.packed, ("images.reshape(", "images.transpose(0, 1).reshape(")), "packed", "stacks")
+wrong("stack-of-one", "all digits of a stack are the same image", stacks.Stacks,
+      rewritten(stacks.Stacks.__getitem__, ("self.chosen[index]", "self.chosen[index][..., [0] * self.shape[3]]")),
+      "__getitem__", "stacks")
+wrong("stack-backwards", "a stack is read from its last channel to its first", stackcounts,
+      rewritten(stacks.modes, ("[::-1]", "")), "modes", "stacks")
+wrong("stack-summed", "a stack's mode is the sum of its digits", stackcounts, lambda digits: digits.sum(1), "modes",
+      "stacks")
+wrong("stack-first-channel", "every channel is read as the first", stackcounts,
+      rewritten(stackcounts.read, ("stacks[..., k]", "stacks[..., 0]")), "read", "stacks")
+
+
+@check("stacks")
+def check_stacks():
+    """Stacks and packs of images of one grey each, which a judge reads: which is which, by hand."""
+    images = np.full((9, 28, 28, 1), np.arange(9).reshape(9, 1, 1, 1), np.uint8)
+    chosen = np.array([[4, 0, 7], [1, 1, 2], [8, 3, 5]])
+    found = stacks.Stacks(images, chosen)[np.array([2, 0])]
+    expect(found[:, 5, 6], [[8, 3, 5], [4, 0, 7]], "the channels of two stacks")
+    judge = SimpleNamespace(read=lambda x: (None, np.eye(9)[x[:, 0, 0]]))
+    expect(stackcounts.read(judge, found), [835, 407], "the modes that two stacks are read as")
+    four = mg.tensor(np.arange(8.0).reshape(4, 2, 1, 1))
+    expect(stacked.packed(four, 2), np.arange(8.0).reshape(2, 4, 1, 1), "four images in packs of two")
+    expect(stacked.packed(four, 1), four, "packs of one")

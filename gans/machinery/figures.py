@@ -213,3 +213,17 @@ def nats(path, losses, costs, found):
         panel.set_title(name, fontsize=9)
     figure.colorbar(shown, ax=list(panels[1:]), label="nats of each pixel (ln 2: a coin)")
     return written(path, figure)
+
+
+def codes(path, sweeps, names):
+    """For each number of a code, images (kinds, steps, H, W): a row a kind, along which the number goes."""
+    figure, axes = figure_of((6 * len(sweeps), 6.8), 1, len(sweeps))
+    for number, (panel, images) in enumerate(zip(axes, sweeps)):
+        _, steps, height, width = images.shape
+        show(panel, np.concatenate([strip(row) for row in images]), f"number {number}, the rest of the seed unchanged")
+        panel.set_xticks([(width + 2) * (k + 0.5) for k in range(steps)],
+                         [f"{value:g}" for value in np.linspace(-2, 2, steps)], fontsize=8)
+        panel.set_yticks([(height + 2) * (k + 0.5) for k in range(len(images))], names, fontsize=8)
+        panel.tick_params(length=0)
+        panel.set(xlabel=f"number {number}", ylabel="a row a kind, named by what most of it is read as")
+    return written(path, figure)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from gans.machinery.commandline import only, say
+from gans.machinery.stacks import stacked
 from minigrad.data.download import Unavailable, cache_folder, load_digits
 from minigrad.data.faces import synthetic_faces
 from minigrad.data.files import alone
@@ -99,7 +100,8 @@ def framed(images, size):
 def learnt_from(options):
     """The Pictures that a run with these options has learnt from."""
     if options.data in DIGITS:
-        return open_digits(options.data, options.shape[0])
+        pictures = open_digits(options.data, options.shape[0])
+        return stacked(pictures, options.digits) if "digits" in options else pictures
     return open_images(options, options.size, limit=getattr(options, "limit", None))
 
 

@@ -156,11 +156,11 @@ def main(argv=None):
         raise MinigradError(f"--n {args.n}: of {pictures.name}, {len(pictures.held_out):,} images were kept back; half "
                             f"of them stand in the samples' place, so give --n {most} or less")
     n, seed = args.n or min(most, MOST), options.seed if args.seed is None else args.seed
-    judge = judge_of(pictures) if pictures.name in DIGITS else None
+    judge = judge_of(pictures) if pictures.name in DIGITS and pictures.shape[2] == 1 else None
     with telling(f"{n:,} samples of {run}, seed {seed}, are measured beside images that were kept back"):
         values = outputs(G, noise(G, n, seed))
         finite(str(run), "samples", values)
-        table = measured(as_images(values, G), pictures, judge=judge, classes=G.classes)
+        table = measured(as_images(values, G), pictures, judge=judge, classes=0 if G.coded else G.classes)
     for line in lines(table):
         say(line)
     return 0

@@ -30,9 +30,13 @@ def write_atomically(path, write):
 def grid(images, columns=None, scale=2, gap=2):
     """Images (N, H, W) or (N, H, W, 3), uint8, as one picture, row by row, each pixel `scale` pixels wide.
 
+    Of two channels, (N, H, W, 2), the first is red and the second green.
+
     >>> grid(np.zeros((4, 28, 28), np.uint8), columns=2, scale=1, gap=1).shape
     (59, 59)
     """
+    if images.shape[3:] == (2,):
+        images = np.pad(images, ((0, 0), (0, 0), (0, 0), (0, 1)))
     n, height, width = images.shape[:3]
     columns = columns or max(1, round(np.sqrt(n)))
     rows = -(-n // columns)

@@ -24,7 +24,8 @@ from minigrad.random import stream
 AT_ONCE = 2**20  # numbers of the samples that are made together, 1000 samples at most
 
 
-def described(G, seed_shape, *, image_shape=None, rows=False, value_range=(0.0, 1.0), seeds="normal", classes=0):
+def described(G, seed_shape, *, image_shape=None, rows=False, value_range=(0.0, 1.0), seeds="normal", classes=0,
+              coded=False):
     """The generator G, which tells from now on, by attributes of these names, what it takes and makes.
 
     Args:
@@ -35,9 +36,10 @@ def described(G, seed_shape, *, image_shape=None, rows=False, value_range=(0.0, 
         seeds: what the noise is: "normal", "uniform" in 0..1, or a number that is always the same; "pictures" where it
             takes such instead (see translate.py).
         classes: G takes one-hot labels (N, classes) beside the noise; 0: it takes none.
+        coded: these are codes that it found a use for by itself, and not classes that one can ask for.
     """
     G.seed_shape, G.image_shape, G.rows = tuple(seed_shape), image_shape and tuple(image_shape), rows
-    G.value_range, G.seeds, G.classes = value_range, seeds, classes
+    G.value_range, G.seeds, G.classes, G.coded = value_range, seeds, classes, coded
     return G
 
 

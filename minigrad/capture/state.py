@@ -272,7 +272,8 @@ class Reach:
             for i, group in enumerate(optimiser.param_groups):
                 found += [Slot(f"{self.names[id(optimiser)]}_group{i}[{key!r}]", group, key)
                           for key, value in group.items() if isinstance(value, (bool, str, tuple, type(None)))]
-        return [*found, Slot("grad mode.grad", mode, "grad"), Slot("the default dtype.dtype", defaults, "dtype")]
+        return [*found, Slot("grad mode.grad", mode, "grad"), Slot("anomaly mode.anomaly", mode, "anomaly"),
+                Slot("the default dtype.dtype", defaults, "dtype")]
 
 
 def _matters(thing, slot, value, names, counting):

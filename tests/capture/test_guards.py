@@ -116,3 +116,36 @@ def test_a_tensor_that_the_step_reaches_and_does_not_use_may_be_another_each_tim
         captured(data(i))
         average.model(data(i))  # which puts a new weight in its layer
     assert captured.replays == 12 - 4
+
+
+def stopped():
+    raise KeyboardInterrupt
+
+
+def test_an_interrupt_within_a_replay_and_a_mode_that_comes_later():
+    found = []
+    for interrupted in (False, True):
+        mg.manual_seed(0)
+        net = Net()
+        optimiser = optim.Adam(net.parameters(), 0.1)
+
+        def step(x):
+            loss = net(x).square().mean()  # noqa: B023
+            optimiser.zero_grad()  # noqa: B023
+            loss.backward()
+            optimiser.step()  # noqa: B023
+            return loss
+
+        captured = mg.capture(step, "numpy")
+        losses = [captured(data(i)).item() for i in range(6)]
+        if interrupted:
+            names, before = captured.plan.replay.__globals__, captured.plan.run
+            names["run"] = stopped
+            with pytest.raises(KeyboardInterrupt):
+                captured(data(6))
+            names["run"] = before
+            with mg.autograd.detect_anomaly(), pytest.raises(RuntimeError, match="detect_anomaly looks at every op"):
+                captured(data(6))
+        found.append(losses + [captured(data(i)).item() for i in range(6, 9)])
+        assert captured.replays == 2 + 3
+    assert found[0] == found[1]

@@ -127,8 +127,8 @@ HEALTHY = {
     "progan": ("--size", "16", "--width", "8", "--phase", "60"),
     "latent": ("--steps", "60", "--batch", "8", "--known", "1500"),
     "inspect": ("--steps", "60", "--batch", "16", "--known", "300"),
-    "pix2pix": ("--data", "colour", "--size", "16", "--width", "8", "--steps", "100"),
-    "cyclegan": ("--size", "16", "--width", "8", "--steps", "80"),
+    "pix2pix": ("--data", "colour", "--size", "16", "--width", "8", "--steps", "300"),
+    "cyclegan": ("--size", "16", "--width", "8", "--steps", "150"),
     "pixelcnn": ("--data", "synthetic", "--steps", "25", "--batch", "8"),
 }
 RESUMED = "mnist", "dcgan"

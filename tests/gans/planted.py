@@ -130,6 +130,8 @@ HEALTHY = {
     "pix2pix": ("--data", "colour", "--size", "16", "--width", "8", "--steps", "300"),
     "cyclegan": ("--size", "16", "--width", "8", "--steps", "150"),
     "pixelcnn": ("--data", "synthetic", "--steps", "25", "--batch", "8"),
+    "infogan": ("--data", "synthetic", "--steps", "300", "--batch", "64"),
+    "stacked": ("--data", "synthetic", "--steps", "80"),
 }
 RESUMED = "mnist", "dcgan"
 

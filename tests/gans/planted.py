@@ -121,6 +121,7 @@ HEALTHY = {
     "ebgan": (*SMALL_DIGITS, "--steps", "500"),
     "cgan": (*SMALL_DIGITS, "--steps", "700"),
     "sgan": ("--data", "synthetic", "--steps", "150"),
+    "infogan": ("--data", "synthetic", "--steps", "150", "--batch", "64"),
     "face": ("--data", "synthetic-faces", "--size", "16", "--batch", "16", "--steps", "400", "--lr", "1e-3",
              "--average", "0.98"),
     "dcgan": (*SMALL_FACES, "--steps", "500", "--average", "0.99"),
@@ -129,8 +130,7 @@ HEALTHY = {
     "inspect": ("--steps", "60", "--batch", "16", "--known", "300"),
     "pix2pix": ("--data", "colour", "--size", "16", "--width", "8", "--steps", "300"),
     "cyclegan": ("--size", "16", "--width", "8", "--steps", "150"),
-    "pixelcnn": ("--data", "synthetic", "--steps", "25", "--batch", "8"),
-    "infogan": ("--data", "synthetic", "--steps", "300", "--batch", "64"),
+    "pixelcnn": ("--data", "synthetic", "--steps", "150", "--batch", "8"),
     "stacked": ("--data", "synthetic", "--steps", "80"),
 }
 RESUMED = "mnist", "dcgan"

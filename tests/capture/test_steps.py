@@ -1,5 +1,9 @@
 """Whole training steps: captured, they leave the same bits in losses, parameters, optimisers and buffers."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -279,3 +283,41 @@ def test_a_schedule_inside_and_one_outside(same):
         return parts, step, with_schedule
 
     same(make, 24)
+
+
+TWO_THREADS = """
+import numpy as np
+import minigrad as mg
+from minigrad import nn, optim
+from minigrad.backend.threads import _threads
+
+assert _threads.count == 2
+
+def made():
+    mg.manual_seed(1)
+    net = nn.Sequential(nn.Linear(784, 200), nn.LeakyReLU(0.02), nn.LayerNorm(200), nn.Linear(200, 100))
+    optimiser = optim.Adam(net.parameters(), 1e-3)
+
+    def step(x):
+        loss = net(x).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        return loss
+
+    return net, step
+
+(net, step), (other, same) = made(), made()
+captured = mg.capture(same)
+for i in range(8):
+    x = mg.tensor(np.random.default_rng(i).standard_normal((8, 784)).astype("f4"))
+    assert step(x).item() == captured(x).item(), i
+    for p, q in zip(net.parameters(), other.parameters()):
+        assert np.array_equal(p.detach().numpy(), q.detach().numpy()), i
+assert captured.replays
+"""
+
+
+def test_products_that_the_blas_would_split_leave_the_same_bits_on_two_threads():
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MINIGRAD_NUM_THREADS"), "2")
+    subprocess.run([sys.executable, "-c", TWO_THREADS], check=True, env={**os.environ, **threads})

@@ -121,6 +121,7 @@ def demo(argv=None):
         run.finish(G)
         share = compared(run, G, pictures, before)
         kept["a batch's activations"] = layer_outputs([*G.cpu(), *D.cpu()], args.shape, args.batch)
+        kept["its faces"] = args.batch * prod(args.shape) * 4 / 2**20
         say(f"peak memory: {host:.0f} MiB of arrays on the host"
             + (f", {device:.0f} MiB on the GPU" if device is not None else "") + f"; {sum(kept.values()):.0f} are "
             + ", ".join(f"{name} {size:.0f}" for name, size in kept.items()) + ".")

@@ -37,7 +37,7 @@ def sheet(path, G, seed, pairs=4):
         sums.append(draw(G, [a, b, a + b, a - b, b - a, -a]))
         multiples.append(draw(G, np.outer(SCALES, a)))
         walks.append(draw(G, walk(a, b)))
-    return figures.sheets(path, drawn)
+    return figures.sheets(path, drawn, (8, 9.6))
 
 
 def of_seeds(run, G, pictures):

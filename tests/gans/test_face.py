@@ -47,11 +47,13 @@ def test_the_networks_are_the_books():
 def test_the_memory_that_a_run_reports_adds_up(there, capsys):
     face.demo(["--data", "synthetic-faces", "--size", "40", "--steps", "2", "--batch", "8", "--device", "cpu"])
     line = re.search(r"peak memory: (\d+) MiB of arrays on the host.*; (\d+) are parameters (\d+), their running "
-                     r"average (\d+), Adam's state (\d+), a batch's activations (\d+)\.", capsys.readouterr().out)
-    peak, whole, parameters, average, state, activations = map(int, line.groups())
+                     r"average (\d+), Adam's state (\d+), a batch's activations (\d+), its faces (\d+)\.",
+                     capsys.readouterr().out)
+    peak, whole, parameters, average, state, activations, faces = map(int, line.groups())
     in_g, in_d = 100 * 300 + 3 * 300 + 301 * 4800, 100 * 4800 + 4 * 100 + 1
     assert parameters == round((in_g + in_d) * 4 / MIB) and average == round(in_g * 4 / MIB)
-    assert state == round(2 * (in_g + in_d) * 4 / MIB) and abs(whole - parameters - average - state - activations) <= 2
+    assert state == round(2 * (in_g + in_d) * 4 / MIB) and faces == round(8 * 4800 * 4 / MIB)
+    assert abs(whole - parameters - average - state - activations - faces) <= 2
     assert whole - parameters - 1 <= peak < 1.5 * whole, "what the networks take was there before"
 
 

@@ -1,8 +1,11 @@
 """The ladder of a classifier: its rungs, its gains, and a run that goes on."""
 
+import pytest
+
 from gans import classifier
 
 
+@pytest.mark.slow  # reliability/test_demos.py stops and kills a shorter one
 def test_a_run_that_is_resumed_is_the_same_to_the_bit(there, ended, interrupted):
     options = ["--data", "synthetic", "--steps", "12"]
     classifier.demo([*options, "--out", "whole"])

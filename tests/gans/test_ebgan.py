@@ -31,6 +31,7 @@ def test_fakes_beyond_the_margin_count_for_nothing():
     assert (real.item(), fake.item()) == (2.0, 3.0)
 
 
+@pytest.mark.slow  # reliability/test_demos.py stops and kills a shorter one
 def test_a_run_that_is_resumed_is_the_same_to_the_bit(there, ended, interrupted):
     options = ["--data", "synthetic", "--steps", "6", "--batch", "8"]
     ebgan.demo([*options, "--out", "whole"])

@@ -41,6 +41,7 @@ def test_it_writes_every_artefact_and_samples_are_drawn_as_a_histogram(there, ca
     assert np.load("a.npy").shape == (100, 1)
 
 
+@pytest.mark.slow  # reliability/test_demos.py stops and kills a shorter one
 @pytest.mark.parametrize("variant", gaussian.STEPS)
 def test_a_run_that_is_resumed_is_the_same_to_the_bit(there, ended, interrupted, variant):
     options = ["--variant", variant, "--steps", "10"]

@@ -43,6 +43,7 @@ def test_a_d_that_has_hardly_learnt_fails(there, capsys):
     assert "FAIL cross-entropy: trained D" in capsys.readouterr().out
 
 
+@pytest.mark.slow  # reliability/test_demos.py stops and kills a shorter one
 def test_a_run_that_is_resumed_is_the_same_to_the_bit(there, ended, interrupted):
     options = ["--steps", "10", "--batch", "64"]
     ideal.demo([*options, "--out", "whole"])

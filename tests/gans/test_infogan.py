@@ -99,6 +99,7 @@ def test_gradients_flow_through_a_warp():
     check_grad(lambda x: warped(x, [matrix]), np.random.default_rng(0).standard_normal((2, 1, 5, 5)))
 
 
+@pytest.mark.slow  # reliability/test_demos.py stops and kills a shorter one
 def test_a_run_that_is_resumed_is_the_same_to_the_bit(there, ended, interrupted):
     infogan.demo([*SHORT, "--out", "whole"])
     interrupted(infogan.demo, [*SHORT, "--out", "parts"], 3)

@@ -17,6 +17,7 @@ WAYS = [*(["--loss", loss] for loss in modes.LOSSES), ["--data", "grid"], ["--pa
         ["--collapse", "--minibatch-discrimination"], ["--collapse", "--unrolled", "2"], ["--pack", "4"]]
 
 
+@pytest.mark.slow  # reliability/test_demos.py stops and kills a shorter one
 @pytest.mark.parametrize("options", WAYS, ids=" ".join)
 def test_a_run_that_is_resumed_is_the_same_to_the_bit(there, ended, interrupted, monkeypatch, options):
     monkeypatch.setattr(heatmaps, "PLACES", 4)

@@ -42,6 +42,7 @@ def test_a_paired_gain_has_the_interval_of_students_t():
     assert mean == 3.0 and half == pytest.approx(4.303 / 3 ** 0.5)
 
 
+@pytest.mark.slow  # reliability/test_demos.py stops and kills a shorter one
 @pytest.mark.parametrize("options", [[], ["--minibatch-discrimination"]])
 def test_a_run_that_is_resumed_is_the_same_to_the_bit(there, ended, interrupted, options):
     options = ["--data", "synthetic", "--steps", "6", "--batch", "8", *options]

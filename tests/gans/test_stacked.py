@@ -82,6 +82,7 @@ def test_two_channels_are_red_and_green():
 WAYS = [[], ["--loss", "wgan-gp", "--digits", "3"]]
 
 
+@pytest.mark.slow  # reliability/test_demos.py stops and kills a shorter one
 @pytest.mark.parametrize("options", WAYS, ids=" ".join)
 def test_a_run_that_is_resumed_is_the_same_to_the_bit(there, ended, interrupted, options):
     stacked.demo([*FEW, *options, "--out", "whole"])

@@ -34,6 +34,7 @@ def test_on_a_line_the_penalised_critic_is_as_steep_as_its_weight_allows_and_a_p
     assert 0.9 < found.slope < 1.25 and found.gap > 0
 
 
+@pytest.mark.slow  # reliability/test_demos.py stops and kills a shorter one
 @pytest.mark.parametrize("recipe", wgan.RECIPES)
 def test_a_run_that_is_resumed_is_the_same_to_the_bit(there, ended, interrupted, recipe):
     options = ["--data", "synthetic", "--recipe", recipe, "--steps", "6", "--batch", "8"]

@@ -117,6 +117,9 @@ OPTIONS = {"mnist": [["--recipe", "steady"], ["--recipe", "book"], ["--from-the-
            "pix2pix": [["--data", "colour", "--size", "16", "--width", "4"]],
            "cyclegan": [["--size", "16", "--width", "2", "--pool", "8"]]}
 EVERY = [(name, options) for name in CHAPTERS for options in OPTIONS.get(name, [[]])]
+NAMED = [pytest.param(name, options, id=" ".join([name, *options])) for name, options in EVERY]
+FIRST = [case if case.values[1] is OPTIONS.get(case.values[0], [case.values[1]])[0] else
+         pytest.param(*case.values, id=case.id, marks=pytest.mark.slow) for case in NAMED]  # one a chapter, unless slow
 
 
 @pytest.fixture
@@ -143,15 +146,15 @@ def small(name, options):
     return [*options, "--batch", "4"] if has_batches(name) else options
 
 
-@pytest.mark.parametrize("name, options", EVERY, ids=[" ".join([name, *options]) for name, options in EVERY])
+@pytest.mark.parametrize("name, options", NAMED)
 def test_a_demo_trains_to_the_same_bits_every_time(tmp_path, trained, name, options):
-    for k in range(3):
+    for k in range(2):
         trained(name, *small(name, options), "--steps", 8, "--out", tmp_path / str(k))
-    assert ended(tmp_path / "0") == ended(tmp_path / "1") == ended(tmp_path / "2")
+    assert ended(tmp_path / "0") == ended(tmp_path / "1")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name, options", EVERY, ids=[" ".join([name, *options]) for name, options in EVERY])
+@pytest.mark.parametrize("name, options", NAMED)
 def test_three_runs_of_200_steps_end_with_the_same_digest(tmp_path, environment, record_property, name, options):
     digests = set()
     for k in range(3):
@@ -180,7 +183,7 @@ def stopped_after(step):
         yield
 
 
-@pytest.mark.parametrize("name, options", EVERY, ids=[" ".join([name, *options]) for name, options in EVERY])
+@pytest.mark.parametrize("name, options", FIRST)
 def test_a_demo_that_stopped_goes_on_in_another_folder_as_if_it_never_had(tmp_path, trained, monkeypatch, name,
                                                                             options):
     trained(name, *small(name, options), "--steps", 9, "--out", tmp_path / "whole")
@@ -194,7 +197,7 @@ def test_a_demo_that_stopped_goes_on_in_another_folder_as_if_it_never_had(tmp_pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere", "whole"]
 
 
-@pytest.mark.parametrize("name, options", EVERY, ids=[" ".join([name, *options]) for name, options in EVERY])
+@pytest.mark.parametrize("name, options", FIRST)
 def test_a_demo_that_was_killed_between_two_saves_ends_as_if_nothing_had_been(tmp_path, trained, monkeypatch, name,
                                                                                 options):
     steps, killed = (2100, 1500) if name == "pattern1010" else (40, 25)

@@ -90,7 +90,7 @@ def test_check_passes_where_the_pictures_are_easy(there, capsys):
     for k in range(160):
         image = 0.5 + rng.uniform(0.4, 0.8) * pattern + rng.uniform(-0.1, 0.1) + rng.normal(0, 0.05, pattern.shape)
         Image.fromarray((image.clip(0, 1) * 255).astype(np.uint8)).save(f"easy/{k}.png")
-    options = ["--data", "easy", "--steps", "40", "--lr", "1e-3", "--average", "0.9", "--check"]
+    options = ["--data", "easy", "--steps", "24", "--lr", "1e-3", "--average", "0.9", "--check"]
     assert face.demo(options) == 0, capsys.readouterr().out
     assert capsys.readouterr().out.count("\nPASS") == 2
 

@@ -112,6 +112,7 @@ def test_the_games_are_trained_by_ds_step_and_then_gs(there):
     assert turned % (2 * pi) == pytest.approx(40 * atan2(0.1, 1), abs=1e-9)
 
 
+@pytest.mark.slow  # reliability/test_demos.py stops and kills a shorter one
 def test_a_run_that_is_resumed_has_the_same_ways_numbers_and_picture(there, ended):
     xy.demo(["--steps", "60", "--out", "whole"])
     xy.demo(["--steps", "25", "--out", "parts"])

@@ -146,7 +146,7 @@ def small(name, options):
     return [*options, "--batch", "4"] if has_batches(name) else options
 
 
-@pytest.mark.parametrize("name, options", NAMED)
+@pytest.mark.parametrize("name, options", FIRST)
 def test_a_demo_trains_to_the_same_bits_every_time(tmp_path, trained, name, options):
     for k in range(2):
         trained(name, *small(name, options), "--steps", 8, "--out", tmp_path / str(k))

@@ -47,10 +47,10 @@ def refused(demo, options, message, capsys):
 # Resuming
 
 
-@pytest.mark.parametrize("demo, options", [(pattern1010.demo, []), (mnist.demo, FEW),
-                                           (mnist.demo, [*FEW, "--recipe", "book"]),
-                                           (mnist.demo, ["--from-the-start", "--batch", "1"]),
-                                           (cgan.demo, [*FEW, "--labels", "projection"])])
+@pytest.mark.parametrize("demo, options", [(pattern1010.demo, []), (mnist.demo, FEW), *(
+    pytest.param(*other, marks=pytest.mark.slow) for other in [
+        (mnist.demo, [*FEW, "--recipe", "book"]), (mnist.demo, ["--from-the-start", "--batch", "1"]),
+        (cgan.demo, [*FEW, "--labels", "projection"])])])
 def test_a_resumed_run_equals_an_uninterrupted_one_to_the_bit(there, monkeypatch, ended, demo, options):
     monkeypatch.setattr(run.Run, "picture_due", lambda *_: False)
     demo([*options, "--steps", "60", "--out", "whole"])

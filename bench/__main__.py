@@ -37,9 +37,8 @@ def run_all(folder):
         if missing and importlib.util.find_spec(missing) is None:
             print(f"bench.{name}: skipped, {missing} is not installed", flush=True)
             continue
-        source = (HERE / f"{name}.py").read_text()
-        where = ["--out", folder] if '"--out"' in source else ["--json", folder / f"{name}.json"]
-        if '"--plot"' in source:
+        where = ["--json", folder / f"{name}.json"]
+        if "options(parser, plot=True)" in (HERE / f"{name}.py").read_text():
             where += ["--plot", folder / f"{name}.png"]
         print(f"bench.{name}", flush=True)
         if subprocess.run([sys.executable, "-m", f"bench.{name}", *map(str, where)], cwd=HERE.parent).returncode:

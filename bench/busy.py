@@ -12,12 +12,11 @@ quiet but for itself.
 import argparse
 import contextlib
 import importlib.util
-import json
 import statistics
 import subprocess
 import sys
-from pathlib import Path
 
+from bench.keeping import keep, options
 from bench.peers import LIBRARIES, Peer
 from bench.steps import CASES
 
@@ -59,7 +58,7 @@ def main(argv=None):
     parser.add_argument("--beside", type=int, default=2, help="processes that keep a core busy (2)")
     parser.add_argument("--rounds", type=int, default=5, help="turns, quiet and busy (5)")
     parser.add_argument("--threads", type=int, default=2, help="threads of each library (2)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    options(parser)
     args = parser.parse_args(argv)
     if min(args.beside, args.rounds, args.threads) < 1:
         parser.error("beside, rounds and threads are 1 or more")
@@ -71,10 +70,7 @@ def main(argv=None):
         rows.append({"case": case, **found})
         print(f"{case:16}" + "".join("{quiet:>18.2f} {busy:>9.2f} {ratio:>6.2f}".format(**f) for f in found.values()),
               flush=True)
-    if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        figures = {"beside": args.beside, "threads": args.threads, "cases": rows}
-        args.json.write_text(json.dumps(figures, indent=2) + "\n")
+    keep(args, {"beside": args.beside, "threads": args.threads, "cases": rows})
 
 
 if __name__ == "__main__":

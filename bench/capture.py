@@ -17,11 +17,11 @@ import platform
 import statistics
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 
 from bench import peers
+from bench.keeping import keep, options
 from bench.steps import CASES
 
 WAYS = "eager", "captured", "jax"
@@ -108,7 +108,7 @@ def main(argv=None):
                         help=", ".join(IN_JAX + ALSO))
     parser.add_argument("--rounds", type=int, default=9, help="turns of each way (9)")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="cores of each (%(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    options(parser)
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.rounds < 1 or args.threads < 1:
@@ -133,8 +133,7 @@ def main(argv=None):
                  "numpy": np.__version__}
         if has_jax:
             about["jax"] = importlib.metadata.version("jax")
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps({"about": about, "cases": rows}, indent=2) + "\n")
+        keep(args, {"about": about, "cases": rows})
     return None
 
 

@@ -8,15 +8,14 @@ what CuPy's pool holds at the end of a case: all that its steps ever needed at o
 """
 
 import argparse
-import json
 import statistics
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 
 import minigrad
+from bench.keeping import keep, options
 from bench.peers import set_weights
 from bench.steps import CASES
 from minigrad import cuda
@@ -64,7 +63,7 @@ def main(argv=None):
     parser = argparse.ArgumentParser(prog="python -m bench.gpu", description=__doc__.split("\n")[0])
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES), metavar="CASE", help=", ".join(CASES))
     parser.add_argument("--rounds", type=int, default=5, help="turns (5)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    options(parser)
     args = parser.parse_args(argv)
     if args.rounds < 1:
         parser.error("rounds are 1 or more")
@@ -83,9 +82,7 @@ def main(argv=None):
         rows.append(row)
         there = f"{row['torch_ms']:>9.2f}" if torch else f"{'-':>9}"
         print(f"{case:<15} {row['cpu_ms']:>14.2f} {row['gpu_ms']:>11.2f} {there} {row['gpu_mib']:>18.0f}", flush=True)
-    if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps({"gpu": cuda.get_device_name(), "cases": rows}, indent=2) + "\n")
+    keep(args, {"gpu": cuda.get_device_name(), "cases": rows})
     return None
 
 

@@ -8,14 +8,13 @@ the CPU, by tracemalloc, which sees NumPy's arrays. A measurement, not a test.
 """
 
 import argparse
-import json
 import sys
 import tracemalloc
 import weakref
 from collections import Counter
-from pathlib import Path
 
 import minigrad
+from bench.keeping import keep, options
 from bench.peers import start
 from bench.steps import CASES
 from minigrad.backend import owner
@@ -113,9 +112,8 @@ def table(records):
     return "\n".join(lines + [f"  {size / 2**20:>8.2f} MiB  {name}" for name, size in rows])
 
 
-def plot(case, records, path):
+def plot(case, records):
     """The bytes by op, one upon the other, over the ops of the step; the peak within each above them."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     most = Counter()
@@ -133,8 +131,7 @@ def plot(case, records, path):
     axes.set(title=f"{case}: the memory of one step", xlabel="forward, backward and update, in their order",
              ylabel="MiB", xlim=(0, len(records) - 1), ylim=(0, None))
     axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    FigureCanvasAgg(figure).print_figure(path, dpi=110)
+    return figure
 
 
 def main(argv=None):
@@ -142,18 +139,13 @@ def main(argv=None):
     parser = argparse.ArgumentParser(prog="python -m bench.memory", description=__doc__.split("\n")[0])
     parser.add_argument("--case", choices=CASES, default="dcgan-64-narrow", metavar="CASE", help=", ".join(CASES))
     parser.add_argument("--step", type=int, default=2, help="which step, from 0 on (2: states are there by then)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the records there")
-    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw them there")
+    options(parser, plot=True)
     args = parser.parse_args(argv)
     if args.step < 0:
         parser.error("the step is 0 or more")
     records = watch(args.case, args.step)
     print(f"{args.case}: {table(records)}")
-    if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps({"case": args.case, "step": args.step, "records": records}) + "\n")
-    if args.plot:
-        plot(args.case, records, args.plot)
+    keep(args, {"case": args.case, "step": args.step, "records": records}, lambda: plot(args.case, records))
 
 
 if __name__ == "__main__":

@@ -16,11 +16,11 @@ import os
 import statistics
 import sys
 import time
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from bench.keeping import keep, options
 from bench.peers import Worker
 
 SECONDS = 0.02  # of a turn, about
@@ -172,9 +172,8 @@ def compare(name, size, workers, rounds):
     return row
 
 
-def plot(rows, path):
+def plot(rows):
     """Times as fast as PyTorch, a bar an op and way."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     sizes = [size for size in SIZES if any(row["size"] == size and "forward_ratio" in row for row in rows)]
@@ -187,8 +186,7 @@ def plot(rows, path):
         axes.set(yscale="log", title=f"{size} arrays: times as fast as PyTorch", xticks=range(len(shown)))
         axes.set_xticklabels([row["op"] for row in shown], rotation=60, ha="right", fontsize=8)
         axes.legend()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    FigureCanvasAgg(figure).print_figure(path, dpi=110)
+    return figure
 
 
 def main(argv=None):
@@ -198,8 +196,7 @@ def main(argv=None):
     parser.add_argument("--size", nargs="+", choices=SIZES, default=list(SIZES), help="of the arrays (both)")
     parser.add_argument("--rounds", type=int, default=7, help="turns of each library (7)")
     parser.add_argument("--threads", type=int, default=1, help="threads of each library (1)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw them there")
+    options(parser, plot=True)
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.rounds < 1 or args.threads < 1:
@@ -223,12 +220,8 @@ def main(argv=None):
     finally:
         for worker in workers.values():
             worker.close()
-    if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        about = {"threads": args.threads, "rounds": args.rounds, "cores": os.cpu_count()}
-        args.json.write_text(json.dumps({"about": about, "rows": rows}, indent=2) + "\n")
-    if args.plot:
-        plot(rows, args.plot)
+    about = {"threads": args.threads, "rounds": args.rounds, "cores": os.cpu_count()}
+    keep(args, {"about": about, "rows": rows}, lambda: plot(rows))
     return None
 
 

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.keeping import keep, options
 from bench.steps import CASES
 from minigrad.backend.compiled import compiler
 
@@ -154,7 +155,7 @@ def main(argv=None):
     parser.add_argument("--rounds", type=int, default=9, help="turns of each library (9)")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1),
                         help="threads of each library (%(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    options(parser)
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.rounds < 1 or args.threads < 1:
@@ -179,8 +180,7 @@ def main(argv=None):
     if args.json:
         about = {"machine": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version(),
                  "numpy": np.__version__, "torch": importlib.metadata.version("torch"), "loops": loops}
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps({"about": about, "cases": rows}, indent=2) + "\n")
+        keep(args, {"about": about, "cases": rows})
     return None
 
 

@@ -15,11 +15,11 @@ import os
 import statistics
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 
 import minigrad as torch
+from bench.keeping import keep, options
 from bench.peers import Worker
 
 SECONDS = 0.05  # of a turn, about
@@ -131,9 +131,8 @@ def with_threads(name, rounds, threads):
             "times": statistics.median(one / many for one, many in turns)}
 
 
-def plot(rows, path):
+def plot(rows):
     """Seconds over size, both logarithmic, with the fitted line."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(3.2 * len(rows), 3.4), layout="constrained")
@@ -144,8 +143,7 @@ def plot(rows, path):
         axes.set(title=f"{row['case']}: exponent {row['exponent']:.2f}",
                  xlabel="weights" if row["case"] == "width" else row["case"])
     figure.axes[0].set_ylabel("seconds a step")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    FigureCanvasAgg(figure).print_figure(path, dpi=110)
+    return figure
 
 
 def main(argv=None):
@@ -154,8 +152,7 @@ def main(argv=None):
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES), metavar="CASE", help=", ".join(CASES))
     parser.add_argument("--rounds", type=int, default=7, help="turns of each size (7)")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="all of them (%(default)s)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw them there")
+    options(parser, plot=True)
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.rounds < 1 or args.threads < 1:
@@ -170,11 +167,7 @@ def main(argv=None):
         shown = ", ".join(f"{n}: {s * 1e3:.3g}" for n, s in zip(row["sizes"], row["seconds"]))
         print(f"{name:<7} {make.__doc__}; ms {shown}\n{'':<7} exponent {row['exponent']:.2f}; the largest on "
               f"{args.threads} threads {row['threads']['times']:.2f} times as fast as on one", flush=True)
-    if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps({"threads": args.threads, "cases": rows}, indent=2) + "\n")
-    if args.plot:
-        plot(rows, args.plot)
+    keep(args, {"threads": args.threads, "cases": rows}, lambda: plot(rows))
     return None
 
 

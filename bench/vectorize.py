@@ -1,24 +1,22 @@
 """The same work in three rungs: a loop in plain Python, NumPy, CuPy.
 
-  python -m bench.vectorize [--size 512] [--batch 1024]
+  python -m bench.vectorize [--size 512] [--batch 1024] [--json FILE] [--plot FILE]
 
 A matrix product, a dense layer with its sigmoid, and a whole training step of the 1010 GAN (forward, backward, update;
 by hand, without autograd, so that all three rungs do the same). Each rung's result is compared with the first's before
-anything is timed. Writes bench/results/vectorize.json and vectorize.png. The last case is the same step on one sample:
+anything is timed. The last case is the same step on one sample:
 an array of four numbers is not worth a call into NumPy, let alone onto a GPU.
 """
 
 import argparse
-import json
 import math
 import os
 import platform
 import time
-from pathlib import Path
 
 import numpy as np
 
-RESULTS = Path(__file__).parent / "results"
+from bench.keeping import keep, options
 
 
 def matmul_loop(a, b):
@@ -205,9 +203,8 @@ def measure(size, batch):
     return rows, reason
 
 
-def plot(rows, path):
+def plot(rows):
     """The seconds of each rung as bars on a logarithmic scale."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 4.5), layout="constrained")
@@ -224,15 +221,15 @@ def plot(rows, path):
              xticks=range(len(rows)), xticklabels=[row["case"] for row in rows])
     axes.tick_params(axis="x", labelsize=8)
     axes.legend()
-    FigureCanvasAgg(figure).print_figure(path, dpi=110)
+    return figure
 
 
 def main(argv=None):
-    """Measure, print a table, write the JSON and the plot."""
+    """Measure, print a table, keep the figures and a plot where files are named."""
     parser = argparse.ArgumentParser(prog="python -m bench.vectorize", description=__doc__.split("\n")[0])
     parser.add_argument("--size", type=int, default=512, help="of the square matrices (512)")
     parser.add_argument("--batch", type=int, default=1024, help="samples of the GAN step (1024)")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="where the JSON and the plot go (bench/results)")
+    options(parser, plot=True)
     args = parser.parse_args(argv)
     if args.size < 1 or args.batch < 1:
         parser.error("sizes are 1 or more")
@@ -244,12 +241,9 @@ def main(argv=None):
               f"{row['numpy_times']:>8,.1f}x {gpu}")
     if reason:
         print(f"CuPy skipped: {reason}")
-    args.out.mkdir(parents=True, exist_ok=True)
     about = {"machine": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version(),
              "numpy": np.__version__, "cupy": reason or "used"}
-    (args.out / "vectorize.json").write_text(json.dumps({"about": about, "rows": rows}, indent=2) + "\n")
-    plot(rows, args.out / "vectorize.png")
-    print(f"wrote {args.out / 'vectorize.json'} and {args.out / 'vectorize.png'}")
+    keep(args, {"about": about, "rows": rows}, lambda: plot(rows))
 
 
 if __name__ == "__main__":

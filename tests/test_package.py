@@ -94,7 +94,8 @@ def test_the_loop_and_the_arrays_of_the_vectorising_lesson_agree(tmp_path, capsy
     finally:
         sys.path.remove(str(ROOT))
     vectorize.seconds = lambda function, *arguments, **options: function(*arguments) is not None and 1.0 or 1.0
-    vectorize.main(["--size", "8", "--batch", "5", "--out", str(tmp_path)])
+    vectorize.main(["--size", "8", "--batch", "5", "--json", str(tmp_path / "vectorize.json"),
+                    "--plot", str(tmp_path / "vectorize.png")])
     assert (tmp_path / "vectorize.json").exists() and (tmp_path / "vectorize.png").exists()
     assert "matrix product 8x8" in capsys.readouterr().out
 

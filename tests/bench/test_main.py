@@ -61,7 +61,7 @@ def test_all_runs_each_benchmark_that_can_and_says_which_failed(monkeypatch, tmp
     assert names == [name for name in command.benchmarks() if name not in command.NEEDS]
     folder = (tmp_path / "new").resolve()
     assert ["bench.scaling", "--json", str(folder / "scaling.json"), "--plot", str(folder / "scaling.png")] in ran
-    assert ["bench.vectorize", "--out", str(folder)] in ran
+    assert ["bench.busy", "--json", str(folder / "busy.json")] in ran
     out = capsys.readouterr().out
     assert "bench.peers: skipped, torch is not installed" in out and out.endswith("failed: ops\n")
 

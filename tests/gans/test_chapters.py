@@ -37,6 +37,12 @@ def test_gans_holds_the_chapters_and_a_few_doors_and_everything_else_is_machiner
         assert "def demo(" not in source(f"machinery/{name}")
 
 
+def test_the_first_page_of_the_machinery_places_every_file_once():
+    listed = re.findall(r"[\w/]+(?:\.py|/)(?=[ :])", gans.machinery.__doc__)
+    assert sorted(listed) == sorted({name.split("/")[0] + ("/" if "/" in name else ".py")
+                                     for name in MACHINERY if name != "__init__"})
+
+
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_a_chapter_is_a_page_that_tells_what_to_look_at_and_what_to_try(name):
     text = source(name)
